@@ -1,0 +1,93 @@
+"""The staff pages: what waits, what was registered, what was said."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Cookie, Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from admin.auth import Guard, MustChangeError, NotLoggedInError, auth_router
+from admin.templating import STATIC, page
+from bot.actions.context import Context
+from bot.core.permissions import Actor, Right
+from bot.errors import NotFoundError, RefusedError
+from bot.store import conversations, delivery, tickets
+
+
+def admin_app(ctx: Context) -> FastAPI:
+    """Everything under /admin."""
+    web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    guard = Guard(ctx)
+    web.include_router(auth_router(ctx, guard))
+    web.include_router(_router(ctx, guard))
+    web.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @web.exception_handler(NotLoggedInError)
+    def to_login(_request: Request, _error: NotLoggedInError) -> RedirectResponse:
+        return RedirectResponse("/admin/login", status_code=303)
+
+    @web.exception_handler(MustChangeError)
+    def to_password(_request: Request, _error: MustChangeError) -> RedirectResponse:
+        return RedirectResponse("/admin/password", status_code=303)
+
+    @web.exception_handler(RefusedError)
+    def refused(request: Request, error: RefusedError) -> HTMLResponse:
+        return page(request, "refused.html", status=error.status, problem=error.message)
+
+    return web
+
+
+def _router(ctx: Context, guard: Guard) -> APIRouter:
+    router = APIRouter(default_response_class=HTMLResponse)
+    see_tickets = guard.require(Right.SEE_TICKETS)
+    see_conversations = guard.require(Right.SEE_CONVERSATIONS)
+
+    def csrf(nqi_session: Annotated[str, Cookie()] = "") -> str:
+        return guard.session(nqi_session)[1]
+
+    @router.get("/")
+    def overview(
+        request: Request, actor: Annotated[Actor, Depends(see_tickets)], token: Annotated[str, Depends(csrf)]
+    ) -> HTMLResponse:
+        with ctx.read() as session:
+            return page(
+                request,
+                "overview.html",
+                actor=actor,
+                csrf=token,
+                waiting=conversations.waiting_conversations(session),
+                tickets=tickets.recent_tickets(session, limit=50),
+                counts=tickets.count_tickets(session),
+                receipts=conversations.count_receipts(session),
+                outbox=delivery.count_outbox(session),
+                entries=len(ctx.brain.entries),
+            )
+
+    @router.get("/tickets/{number}")
+    def ticket(
+        request: Request,
+        number: str,
+        actor: Annotated[Actor, Depends(see_tickets)],
+        token: Annotated[str, Depends(csrf)],
+    ) -> HTMLResponse:
+        with ctx.read() as session:
+            found = tickets.ticket_numbered(session, number.upper())
+            if found is None:
+                raise NotFoundError("ticket", "没有这件申请，请核对编号。")
+            events = tickets.events_of(session, found.id)
+            return page(request, "ticket.html", actor=actor, csrf=token, ticket=found, events=events)
+
+    @router.get("/conversations/{conversation_id}")
+    def conversation(
+        request: Request,
+        conversation_id: int,
+        actor: Annotated[Actor, Depends(see_conversations)],
+        token: Annotated[str, Depends(csrf)],
+    ) -> HTMLResponse:
+        with ctx.read() as session:
+            messages = conversations.transcript(session, conversation_id)
+        if not messages:
+            raise NotFoundError("conversation", "没有这个会话。")
+        return page(request, "conversation.html", actor=actor, csrf=token, messages=messages)
+
+    return router

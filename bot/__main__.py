@@ -1,0 +1,213 @@
+"""The `nqi` command line: thin, one function per command."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from bot.errors import RefusedError
+from bot.settings import Settings
+
+cli = typer.Typer(
+    name="nqi",
+    help="质量基础设施一站式服务助手：微信消息进来，正确的答复或编号的申请出去。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+knowledge_cli = typer.Typer(help="知识条目：检查、导入、导出。", no_args_is_help=True)
+cli.add_typer(knowledge_cli, name="knowledge")
+errors = Console(stderr=True)
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends in one clear line and exit code 2."""
+    try:
+        cli(standalone_mode=True)
+    except RefusedError as refusal:
+        errors.print(f"[red]错误：[/]{refusal.message}", highlight=False)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has left: nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _settings(**changes: Any) -> Settings:
+    given = {f"NQI_{name.upper()}": str(value) for name, value in changes.items() if value is not None}
+    return Settings.from_env({**os.environ, **given})
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="监听地址，默认 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="端口，默认 8000")] = None,
+) -> None:
+    """运行整个系统：网页、微信回调、后台任务，一个进程。"""
+    from bot.serving import run
+
+    run(_settings(host=host, port=port), say=lambda line: print(line, flush=True))  # noqa: T201 - it is what it prints
+
+
+@cli.command()
+def chat(
+    account: Annotated[str, typer.Option(help="official 或 miniprogram")] = "official",
+    url: Annotated[str | None, typer.Option(help="已在运行的服务地址；不填则临时启动一个")] = None,
+) -> None:
+    """在终端里扮演企业聊天，消息走加密回调，与微信一样。"""
+    from bot.channels.simulator.terminal import talk
+    from bot.serving import running
+
+    if url:
+        talk(url, account)
+        return
+    with running(_settings(simulator=True, log_level="error")) as program:
+        talk(program.url, account)
+
+
+@cli.command()
+def ask(text: Annotated[str, typer.Argument(help="一句话")]) -> None:
+    """看一句话会得到什么答复，以及为什么。"""
+    from bot.app import open_context
+    from bot.preview import preview
+
+    print(preview(open_context(_settings()), text))  # noqa: T201
+
+
+@cli.command()
+def classify() -> None:
+    """从标准输入读 JSON 行 {"id"?,"text"}，每行输出一行 JSON 判断。"""
+    from bot.app import open_context
+    from bot.core.brain import explain
+    from bot.core.times import china_date
+
+    brain = open_context(_settings()).brain
+    today = china_date(datetime.now(UTC))
+    has_mistake = False
+    for line in sys.stdin:
+        given = _read_line(line)
+        if isinstance(given, str):
+            has_mistake = True
+            result: dict[str, Any] = {"id": None, "error": given}
+        else:
+            result = {"id": given.get("id"), **explain(brain.hear(given["text"], today=today))}
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    if has_mistake:
+        raise typer.Exit(1)
+
+
+def _read_line(line: str) -> dict[str, Any] | str:
+    """One input line, or what is wrong with it."""
+    try:
+        given = json.loads(line)
+    except ValueError:
+        return "这一行不是 JSON"
+    if not isinstance(given, dict) or not isinstance(given.get("text"), str):
+        return '这一行缺少文本字段 "text"'
+    return given
+
+
+@cli.command(name="eval")
+def evaluate(
+    files: Annotated[
+        list[Path], typer.Argument(help="标注文件：.jsonl 或 .tsv", exists=True, dir_okay=False)
+    ],
+) -> None:
+    """在标注好的文件上评测理解和检索。"""
+    from bot.app import open_context
+    from bot.evaluation import evaluate as measure
+    from bot.evaluation import read_samples
+
+    ctx = open_context(_settings())
+    for file in files:
+        samples = read_samples(file)
+        report = measure(ctx.brain, track(samples, description=file.name, console=errors), today=_today())
+        print(report.text(file.name))  # noqa: T201
+
+
+@cli.command()
+def train() -> None:
+    """用语料重新训练分类模型和排序模型（开发环境）。"""
+    from bot.training import train_all
+
+    with errors.status("训练中…") as status:
+        print(train_all(lambda what: status.update(f"训练中：{what}"), today=_today()))  # noqa: T201
+
+
+def _progress(entries: Sequence[Any]) -> Iterable[Any]:
+    return track(entries, description="逐条核对", console=errors, transient=True)
+
+
+def _today() -> Any:
+    from bot.core.times import china_date
+
+    return china_date(datetime.now(UTC))
+
+
+@knowledge_cli.command("check")
+def knowledge_check(
+    files: Annotated[list[Path] | None, typer.Argument(help="条目文件；不填则检查数据库里的条目")] = None,
+) -> None:
+    """检查条目：日期、依据、重复、互相抢答、长度。有错误时退出码为 1。"""
+    from bot.editing import check_entries, read_files
+
+    entries, problems = read_files(files) if files else (None, [])
+    findings = check_entries(_settings(), entries, today=_today(), progress=_progress)
+    lines = [*(f"错误 {problem}" for problem in problems), *(str(finding) for finding in findings)]
+    _report(lines)
+    errors_found = len(problems) + sum(finding.is_error for finding in findings)
+    print(f"检查完成：{errors_found} 个错误，{len(lines) - errors_found} 个提醒。")  # noqa: T201
+    if errors_found:
+        raise typer.Exit(1)
+
+
+@knowledge_cli.command("import")
+def knowledge_import(
+    files: Annotated[list[Path], typer.Argument(help="TOML、JSONL 或 CSV 文件", exists=True, dir_okay=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查，不写入")] = False,
+) -> None:
+    """导入条目；有一处错误就整批不写入。"""
+    from bot.editing import import_files
+
+    print(import_files(_settings(), files, today=_today(), dry_run=dry_run, progress=_progress))  # noqa: T201
+
+
+@knowledge_cli.command("export")
+def knowledge_export(
+    file: Annotated[Path, typer.Argument(help="写到哪里：.toml、.jsonl 或 .csv")],
+) -> None:
+    """导出数据库里的全部条目。"""
+    from bot.editing import export_file
+
+    print(export_file(_settings(), file))  # noqa: T201
+
+
+@cli.command()
+def doctor(
+    offline: Annotated[bool, typer.Option("--offline", help="不连接微信，只检查本机")] = False,
+) -> None:
+    """检查设置、数据库、时钟和与微信的连接，逐项给出改法。"""
+    from bot.doctor import examine
+
+    is_well = True
+    for finding in examine(dict(os.environ), offline=offline):
+        is_well = is_well and finding.is_well
+        errors.print(finding.line(), highlight=False)
+    if not is_well:
+        raise typer.Exit(1)
+
+
+def _report(lines: list[str]) -> None:
+    for line in lines:
+        print(line)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

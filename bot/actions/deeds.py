@@ -1,0 +1,116 @@
+"""The commands of a turn, carried out inside its transaction."""
+
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+from bot.actions.contacts import _erase_contact, _remember
+from bot.actions.context import Transaction
+from bot.actions.tickets import _open_ticket
+from bot.core.messages import Incoming, Outgoing
+from bot.core.turns import (
+    CollectLate,
+    Command,
+    DropMaterial,
+    EraseContact,
+    KeepMaterial,
+    LeaveQueue,
+    NoteStation,
+    OpenTicket,
+    RecordFeedback,
+    RequestStaff,
+    SaveConsent,
+    Turn,
+)
+from bot.core.wording import AHEAD, NUMBER
+from bot.store import conversations, people, tickets
+from bot.store.conversations import Talk
+
+
+@dataclass(slots=True)
+class _Deed:
+    """What a command needs to be carried out, and the marks it fills in the reply."""
+
+    tx: Transaction
+    talk: Talk
+    incoming: Incoming
+    marks: dict[str, str]
+
+
+def _carry_out(tx: Transaction, talk: Talk, turn: Turn, incoming: Incoming) -> Outgoing | None:
+    """Carry out the turn's commands, and put what only they know into the reply."""
+    deed = _Deed(tx, talk, incoming, {})
+    for command in turn.commands:
+        _do(command, deed)
+    if turn.reply is None:
+        return None
+    text = turn.reply.text
+    for mark, value in deed.marks.items():
+        text = text.replace(mark, value)
+    return replace(turn.reply, text=text)
+
+
+@singledispatch
+def _do(command: Command, deed: _Deed) -> None:
+    raise TypeError(f"no deed for {command!r}")
+
+
+@_do.register
+def _(command: OpenTicket, deed: _Deed) -> None:
+    deed.marks[NUMBER] = _open_ticket(
+        deed.tx, deed.talk, command.form, channel=f"wechat-{deed.incoming.account}"
+    )
+    _remember(deed.tx, deed.talk, command.form)
+
+
+@_do.register
+def _(command: RequestStaff, deed: _Deed) -> None:
+    since = conversations.wait_for_staff(deed.tx.connection, deed.talk.conversation_id, now=deed.tx.now)
+    deed.marks[AHEAD] = str(conversations.count_waiting(deed.tx.connection, before=since))
+    deed.tx.poke_after_commit("console")
+
+
+@_do.register
+def _(command: LeaveQueue, deed: _Deed) -> None:
+    conversations.leave_queue(deed.tx.connection, deed.talk.conversation_id)
+    deed.tx.poke_after_commit("console")
+
+
+@_do.register
+def _(command: SaveConsent, deed: _Deed) -> None:
+    people.save_consent(deed.tx.connection, deed.talk.contact_id, at=deed.tx.now)
+
+
+@_do.register
+def _(command: RecordFeedback, deed: _Deed) -> None:
+    conversations.save_feedback(
+        deed.tx.connection,
+        deed.talk.conversation_id,
+        entry_id=command.entry_id,
+        is_helpful=command.is_helpful,
+        at=deed.tx.now,
+    )
+
+
+@_do.register
+def _(command: KeepMaterial, deed: _Deed) -> None:
+    """The message row itself bears the mark; see `_record_messages`."""
+
+
+@_do.register
+def _(command: DropMaterial, deed: _Deed) -> None:
+    tickets.drop_materials(deed.tx.connection, deed.talk.conversation_id)
+
+
+@_do.register
+def _(command: EraseContact, deed: _Deed) -> None:
+    _erase_contact(deed.tx, deed.talk, reason=command.reason)
+
+
+@_do.register
+def _(command: CollectLate, deed: _Deed) -> None:
+    conversations.clear_late(deed.tx.connection, deed.talk.conversation_id)
+
+
+@_do.register
+def _(command: NoteStation, deed: _Deed) -> None:
+    people.save_station(deed.tx.connection, deed.talk.contact_id, command.scene)

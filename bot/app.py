@@ -1,0 +1,195 @@
+"""The composition root: the only place that knows everyone."""
+
+import json
+import secrets
+import string
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from admin.api import health_routes
+from admin.pages import admin_app
+from bot.actions import knowledge
+from bot.actions.context import Context, SystemClock
+from bot.channels.metrics import Metrics
+from bot.channels.simulator.page import simulator_app
+from bot.channels.simulator.platform import Platform
+from bot.channels.wechat_api import WeChatApi
+from bot.channels.wechat_codec import Codec
+from bot.channels.wechat_in import Callback
+from bot.channels.wechat_out import WeChatSender
+from bot.core.brain import CALIBRATED, Brain
+from bot.errors import RefusedError
+from bot.logs import set_up_logs
+from bot.ports import Clock
+from bot.settings import AccountSettings, Settings
+from bot.store.base import Database
+from bot.store.migrate import upgrade
+from bot.worker.loop import Worker
+from intents.understand import Understander
+from knowledge.entries import Release
+from knowledge.search import Index
+
+_ACCOUNTS = ("official", "miniprogram")
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Program:
+    """One running system: what the commands and the tests hold in their hands."""
+
+    settings: Settings
+    ctx: Context
+    web: FastAPI
+    worker: Worker
+    metrics: Metrics
+    platform: Platform | None  # the local platform, where the simulator plays WeChat
+
+    @property
+    def url(self) -> str:
+        """Where this process is reached from the same machine."""
+        return local_url(self.settings)
+
+    @property
+    def has_simulator(self) -> bool:
+        """Does the simulator play an account?"""
+        return self.platform is not None
+
+
+def open_context(settings: Settings, *, clock: Clock | None = None) -> Context:
+    """Database (made and migrated when new), shipped knowledge, and the brain over it."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    upgrade(database)
+    understander = Understander.load(settings.data_dir)
+    nothing = Index.build(Release.of(()), understander.tokenizer)
+    sure = settings.answer_threshold
+    thresholds = replace(CALIBRATED, answer=sure) if sure else CALIBRATED
+    ctx = Context(settings, database, clock or SystemClock(), Brain(understander, nothing, thresholds))
+    knowledge.load_shipped(ctx)
+    renew(ctx)
+    return ctx
+
+
+def renew(ctx: Context) -> None:
+    """Put the entries live as they stand in the database, if they have changed since."""
+    if ctx.brain.release.number == knowledge.version(ctx):
+        return
+    before = ctx.brain
+    index = Index.build(knowledge.read_release(ctx), before.understander.tokenizer)
+    ctx.brain = Brain(before.understander, index, before.thresholds)
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Program:
+    """Everything, wired; nothing runs yet."""
+    settings, simulated = with_simulator(settings)
+    set_up_logs(settings.log_level)
+    ctx = open_context(settings, clock=clock)
+    metrics = Metrics()
+    accounts = _configured(settings)
+    apis = {name: _api(name, account, settings, simulated) for name, account in accounts.items()}
+    senders = {name: WeChatSender(name, api) for name, api in apis.items()}
+    worker = Worker(ctx, senders, renew=lambda: renew(ctx))
+    ctx.poke = worker.poke
+    codecs = {name: _codec(name, account, settings) for name, account in accounts.items()}
+    platform = Platform({name: accounts[name] for name in simulated}, clock=ctx.clock) if simulated else None
+    callback = Callback(ctx, codecs, metrics)
+    closing = (callback.close, worker.stop, *(api.close for api in apis.values()), ctx.database.close)
+    web = _web(ctx, callback, worker, metrics, platform, closing)
+    return Program(settings, ctx, web, worker, metrics, platform)
+
+
+def _configured(settings: Settings) -> Mapping[str, AccountSettings]:
+    found = ((name, settings.account(name)) for name in _ACCOUNTS)
+    return {name: account for name, account in found if account is not None}
+
+
+def _codec(name: str, account: AccountSettings, settings: Settings) -> Codec:
+    return Codec(account, name=name, max_age=settings.callback_max_age, max_bytes=settings.callback_max_bytes)
+
+
+def _api(name: str, account: AccountSettings, settings: Settings, simulated: tuple[str, ...]) -> WeChatApi:
+    base = f"{local_url(settings)}/simulator/wechat" if name in simulated else settings.wechat_api_base
+    return WeChatApi(account, base=base)
+
+
+def local_url(settings: Settings) -> str:
+    """Where this process is reached from the same machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return f"http://{host}:{settings.port}"
+
+
+def with_simulator(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """Give made-up credentials to the accounts that are not configured, when the simulator is on."""
+    if not settings.simulator:
+        return settings, ()
+    names = tuple(name for name in _ACCOUNTS if settings.account(name) is None)
+    kept = _kept_credentials(settings.data_dir / "simulator.json", names)
+    return replace(settings, **dict[str, Any](kept)), names
+
+
+def _kept_credentials(path: Path, names: tuple[str, ...]) -> dict[str, AccountSettings]:
+    """The simulator's credentials survive a restart, so that a retry after it can still be read."""
+    data: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    fresh = [name for name in names if name not in data]
+    for name in fresh:
+        data[name] = {
+            "app_id": f"wx{secrets.token_hex(8)}",
+            "app_secret": secrets.token_hex(16),
+            "token": secrets.token_hex(8),
+            "encoding_aes_key": "".join(
+                secrets.choice(string.ascii_letters + string.digits) for _ in range(42)
+            )
+            + "A",
+            "kind": "service",
+            "format": "json" if name == "miniprogram" else "xml",
+        }
+    if fresh:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    return {name: AccountSettings(**data[name]) for name in names}
+
+
+def _web(
+    ctx: Context,
+    callback: Callback,
+    worker: Worker,
+    metrics: Metrics,
+    platform: Platform | None,
+    closing: Iterable[Callable[[], None]],
+) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        worker.start()
+        yield
+        for close in closing:
+            close()
+
+    web = FastAPI(title="NQI", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    # A plain route: half the framework's cost, and no validation page can ever answer WeChat.
+    web.router.routes.append(Route("/wechat/{account}", callback.answer, methods=["GET", "POST"]))
+    web.router.routes.extend(health_routes(ctx, metrics.registry))
+    web.mount("/admin", admin_app(ctx))
+    if platform is not None:
+        address = f"{local_url(ctx.settings)}/wechat"
+        web.mount("/simulator", simulator_app(platform, address))
+
+    @web.get("/", include_in_schema=False)
+    def root() -> RedirectResponse:
+        return RedirectResponse("/simulator/" if platform is not None else "/admin/")
+
+    @web.exception_handler(RefusedError)
+    async def refused(_request: Request, error: RefusedError) -> Response:
+        return JSONResponse({"code": error.code, "message": error.message}, status_code=error.status)
+
+    return web

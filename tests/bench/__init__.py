@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. Nothing here asserts a time."""

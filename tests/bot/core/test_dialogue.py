@@ -1,0 +1,310 @@
+"""The dialogue as a pure function: tables of turns, and any talk at all."""
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.core.answers import answer_text, basis_line
+from bot.core.brain import Heard, Outcome
+from bot.core.dialogue import step
+from bot.core.messages import Kind, Option
+from bot.core.turns import (
+    DialogueState,
+    EraseContact,
+    Facts,
+    NoteStation,
+    OpenTicket,
+    RecordFeedback,
+    RequestStaff,
+    Said,
+    Turn,
+)
+from intents.categories import Category
+from intents.slots import read_slots
+from intents.understand import Act, Mood
+from knowledge.entries import Basis, Confidence, Entry, Text
+from knowledge.search import Hit
+from tests.make import NOON, TODAY, entry, understanding
+
+FACTS = Facts(today=TODAY, now=NOON.isoformat(), platform_name="示例平台")
+KNOWN = replace(FACTS, applicant="示例公司", person="李四", phone="13800000000", has_consented=True)
+ENTRIES = {
+    "MET-05": entry(),
+    "TST-01": entry("TST-01", "CMA和CNAS有什么区别", category=Category.TESTING),
+    "IPR-01": entry("IPR-01", "商标怎么注册", category=Category.IP),
+}
+
+
+@dataclass(slots=True)
+class Script:
+    """Hears every text as the test says; questions are answered by MET-05."""
+
+    outcomes: dict[str, Heard] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(ENTRIES.values())
+
+    def entry(self, entry_id: str) -> Entry | None:
+        return ENTRIES.get(entry_id)
+
+    def hear(self, text: str, *, today: date, topic: str = "") -> Heard:
+        return self.outcomes.get(text) or heard(text, Outcome.OOS)
+
+
+def heard(
+    text: str, outcome: Outcome, *ids: str, act: Act | None = None, mood: Mood = Mood.STATEMENT
+) -> Heard:
+    hits = tuple(Hit(ENTRIES[entry_id], 0.9, "", ()) for entry_id in ids)
+    category = ENTRIES[ids[0]].category if ids else Category.TESTING if outcome is Outcome.REFER else None
+    meaning = understanding(text, category=category, act=act, mood=mood, slots=read_slots(text))
+    return Heard(meaning, outcome, hits, ())
+
+
+def talk(*lines: Heard | str, facts: Facts = FACTS, state: DialogueState | None = None) -> list[Turn]:
+    """Say the lines one after the other; a string is a remark that means nothing by itself."""
+    turns: list[Turn] = []
+    state = state or DialogueState()
+    for line in lines:
+        what = heard(line, Outcome.OOS) if isinstance(line, str) else line
+        said = Said(Kind.TEXT, what.understanding.text, heard=what)
+        turns.append(step(state, said, facts, Script()))  # type: ignore[arg-type]
+        state = DialogueState.from_json(json.loads(json.dumps(turns[-1].state.to_json())))
+        assert state == turns[-1].state, "the state survives the database"
+    return turns
+
+
+NEED = heard("想给椰汁做检测", Outcome.REFER, mood=Mood.NEED)
+
+
+def text(turn: Turn) -> str:
+    assert turn.reply is not None
+    return turn.reply.text
+
+
+def test_the_form_asks_one_thing_at_a_time_and_opens_a_ticket_at_the_end() -> None:
+    turns = talk(NEED, "示例甜水公司", "王经理", "13800000000", "1")
+    assert [turn.state.form.asking if turn.state.form else "" for turn in turns] == [
+        "applicant",
+        "person",
+        "phone",
+        "confirm",
+        "",
+    ]
+    opened = turns[-1].commands[0]
+    assert isinstance(opened, OpenTicket)
+    assert (opened.form.applicant, opened.form.person, opened.form.phone) == (
+        "示例甜水公司",
+        "王经理",
+        "13800000000",
+    )
+    assert opened.form.content == "想给椰汁做检测"
+
+
+def test_who_is_known_is_asked_nothing() -> None:
+    (turn,) = talk(NEED, facts=KNOWN)
+    assert "请核对" in text(turn)
+    assert "同意" not in text(turn), "consent was given before"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("电话写错了 是139 0000 0000", "phone", "13900000000"),
+        ("电话改成0898-66668888", "phone", "0898-66668888"),
+        ("联系人改成张三", "person", "张三"),
+        ("联系人：赵六", "person", "赵六"),
+        ("公司名称改成示例椰子汁有限公司", "applicant", "示例椰子汁有限公司"),
+        ("不是13800000000，是13911112222", "phone", "13911112222"),
+    ],
+)
+def test_corrections_are_read_in_plain_words(line: str, name: str, value: str) -> None:
+    turns = talk(NEED, line, facts=KNOWN)
+    form = turns[-1].state.form
+    assert form is not None
+    assert getattr(form, name) == value
+    assert "已改" in text(turns[-1])
+
+
+def test_a_company_keeps_its_letters() -> None:
+    form = talk(NEED, "ABC食品有限公司")[-1].state.form
+    assert form is not None
+    assert form.applicant == "ABC食品有限公司"
+
+
+@pytest.mark.parametrize("line", ["12345", "138 0000", "139000000001", "没有电话", "abc"])
+def test_a_phone_that_is_none_is_asked_for_again(line: str) -> None:
+    turns = talk(NEED, "示例公司", "王经理", line)
+    form = turns[-1].state.form
+    assert form is not None
+    assert (form.asking, form.phone) == ("phone", "")
+
+
+def test_a_question_in_between_is_answered_and_the_form_goes_on() -> None:
+    question = heard("压力表多久检一次", Outcome.ANSWER, "MET-05", mood=Mood.QUESTION)
+    turns = talk(NEED, question, "示例公司")
+    assert "由检定机构按规程确定" in text(turns[1])
+    assert "企业名称" in text(turns[1])
+    assert turns[1].entry_id == "MET-05"
+    assert turns[2].state.form is not None
+    assert turns[2].state.form.applicant == "示例公司"
+
+
+def test_choices_in_between_come_first_and_the_form_waits() -> None:
+    unclear = heard("检定还是校准", Outcome.CLARIFY, "MET-05", "TST-01", mood=Mood.QUESTION)
+    turns = talk(NEED, unclear, "1")
+    assert "哪一项" in text(turns[1])
+    assert "由检定机构按规程确定" in text(turns[2])
+    assert "企业名称" in text(turns[2])
+
+
+def test_cancelling_forgets_the_form() -> None:
+    turns = talk(NEED, "示例公司", "取消")
+    assert turns[-1].state.form is None
+    assert not any(isinstance(command, OpenTicket) for turn in turns for command in turn.commands)
+
+
+def test_submitting_twice_opens_one_ticket() -> None:
+    turns = talk(NEED, "确认提交", "确认提交", facts=KNOWN)
+    opened = [command for turn in turns for command in turn.commands if isinstance(command, OpenTicket)]
+    assert len(opened) == 1
+    assert "没有待提交" in text(turns[-1])
+
+
+def test_a_clarification_is_answered_by_number_word_or_none() -> None:
+    unclear = heard("检定", Outcome.CLARIFY, "MET-05", "TST-01", "IPR-01")
+    for pick, expected in (
+        ("2", "TST-01"),
+        ("第三个", "IPR-01"),
+        ("压力表多久检定一次", "MET-05"),
+        ("１", "MET-05"),
+    ):
+        line = pick if pick != "１" else "1"
+        assert talk(unclear, line)[-1].entry_id == expected
+    none = talk(unclear, "4")[-1]
+    assert "登记需求" in [option.label for option in none.reply.options]  # type: ignore[union-attr]
+    assert talk(unclear)[0].reply.options[-1].label == "都不是"  # type: ignore[union-attr]
+
+
+def test_a_menu_id_is_believed_only_when_it_was_offered() -> None:
+    said = Said(Kind.TEXT, "随便", menu_id="erase", heard=heard("随便", Outcome.OOS))
+    turn = step(DialogueState(), said, FACTS, Script())  # type: ignore[arg-type]
+    assert not any(isinstance(command, EraseContact) for command in turn.commands)
+    offered = DialogueState(choices=(Option("有帮助", "有帮助", "helpful:MET-05"),))
+    said = Said(Kind.TEXT, "有帮助", menu_id="helpful:MET-05", heard=heard("有帮助", Outcome.OOS))
+    turn = step(offered, said, FACTS, Script())  # type: ignore[arg-type]
+    assert turn.commands == (RecordFeedback("MET-05", True),)
+
+
+def test_erasing_needs_our_question_first() -> None:
+    assert not any(isinstance(c, EraseContact) for c in talk("确认删除")[0].commands)
+    assert any(isinstance(c, EraseContact) for c in talk("删除我的信息", "确认删除")[1].commands)
+    kept = talk("删除我的信息", "取消")[1]
+    assert kept.commands == ()
+    assert "没有删除" in text(kept)
+
+
+def test_a_person_may_be_asked_for_inside_a_form_and_the_form_stays() -> None:
+    turns = talk(NEED, heard("转人工", Outcome.ACT, act=Act.HUMAN))
+    assert any(isinstance(command, RequestStaff) for command in turns[-1].commands)
+    assert turns[-1].state.form is not None
+
+
+def test_events() -> None:
+    def event(name: str, key: str = "") -> Turn:
+        return step(DialogueState(), Said(Kind.EVENT, event=name, event_key=key), FACTS, Script())  # type: ignore[arg-type]
+
+    welcome = event("subscribe", "station-1")
+    assert len(welcome.reply.options) == 11  # type: ignore[union-attr]
+    assert welcome.commands == (NoteStation("station-1"),)
+    assert isinstance(event("unsubscribe").commands[0], EraseContact)
+    assert event("view").reply is None
+    assert event("something_new").reply is None
+    assert "服务类别" in text(event("click", "bot:menu"))
+    assert "服务类别" in text(event("click", "no-such-key"))
+
+
+def test_an_answer_carries_basis_and_date_and_medium_ones_a_reservation() -> None:
+    sure = answer_text(entry(), entry().texts[0], TODAY)
+    assert sure.endswith("依据：《计量法》（2018年修正）第九条\n更新日期：2026-11-21")
+    assert "为准" not in sure
+    assert "为准" in answer_text(entry(confidence=Confidence.MEDIUM), entry().texts[0], TODAY)
+
+
+def test_a_basis_is_shown_while_it_counts_and_a_coming_one_with_its_day() -> None:
+    old = Basis("旧法", until=date(2026, 12, 31))
+    new = Basis("新法", from_=date(2027, 1, 1))
+    assert basis_line((old, new), TODAY) == "《旧法》；《新法》（2027-01-01起施行）"
+    assert basis_line((old, new), date(2027, 1, 1)) == "《新法》"
+
+
+def test_outside_its_validity_an_entry_is_never_given() -> None:
+    ENTRIES["OLD-01"] = entry("OLD-01", "旧规定", texts=(Text("旧的答复", valid_until=date(2026, 1, 1)),))
+    try:
+        turn = talk(heard("旧规定", Outcome.ANSWER, "OLD-01"))[0]
+    finally:
+        del ENTRIES["OLD-01"]
+    assert "旧的答复" not in text(turn)
+
+
+LINES = st.one_of(
+    st.sampled_from(
+        [
+            NEED,
+            heard("压力表多久检一次", Outcome.ANSWER, "MET-05", mood=Mood.QUESTION),
+            heard("检定", Outcome.CLARIFY, "MET-05", "TST-01"),
+            heard("怎么收费", Outcome.REFER, mood=Mood.QUESTION),
+            *(heard(f"<{act}>", Outcome.ACT, act=act) for act in Act),
+        ]
+    ),
+    st.sampled_from(
+        [
+            "1",
+            "2",
+            "3",
+            "4",
+            "11",
+            "取消",
+            "确认提交",
+            "修改",
+            "更多",
+            "菜单",
+            "有帮助",
+            "没帮助",
+            "下一个",
+            "查看答复",
+            "删除我的信息",
+            "确认删除",
+            "登记需求",
+            "我的申请",
+            "跳过",
+            "示例公司",
+            "王经理",
+            "13800000000",
+            "都不是",
+            "计量服务",
+        ]
+    ),
+    st.text(max_size=40),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lines=st.lists(LINES, max_size=12), facts=st.sampled_from([FACTS, KNOWN, replace(FACTS, is_waiting=True)])
+)
+def test_any_talk_gets_an_answer_to_every_word_and_never_a_ticket_without_its_fields(
+    lines: list[Heard | str], facts: Facts
+) -> None:
+    for turn in talk(*lines, facts=facts):
+        assert turn.reply is not None
+        assert turn.reply.text.strip()
+        assert len(turn.state.choices) <= 16
+        for command in turn.commands:
+            if isinstance(command, OpenTicket):
+                assert command.form.content
+                assert command.form.kind != "need" or (command.form.applicant and command.form.phone)
