@@ -189,6 +189,17 @@ def knowledge_export(
     print(export_file(_settings(), file))  # noqa: T201
 
 
+@knowledge_cli.command("synonyms")
+def knowledge_synonyms(
+    add: Annotated[list[str] | None, typer.Option("--add", help="登记一条，写作 叫法=标准词，可重复")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="删除一条，写叫法，可重复")] = None,
+) -> None:
+    """查看、登记或删除同义词：企业的叫法和条目里的标准词。"""
+    from bot.editing import change_synonyms
+
+    _report(change_synonyms(_settings(), add or (), remove or ()))
+
+
 @cli.command()
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="不连接微信，只检查本机")] = False,

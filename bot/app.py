@@ -38,6 +38,7 @@ from bot.worker.loop import Worker
 from intents.understand import Understander
 from knowledge.entries import Release
 from knowledge.search import Index
+from knowledge.stored import MANY_CHANGES, index_of
 
 _ACCOUNTS = ("official", "miniprogram")
 log = structlog.get_logger()
@@ -81,12 +82,17 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> Context:
 
 
 def renew(ctx: Context) -> None:
-    """Put the entries live as they stand in the database, if they have changed since."""
-    if ctx.brain.release.number == knowledge.version(ctx):
-        return
+    """Put entries and synonyms live as they stand in the database, if they have changed since."""
     before = ctx.brain
-    index = Index.build(knowledge.read_release(ctx), before.understander.tokenizer)
-    ctx.brain = Brain(before.understander, index, before.thresholds)
+    if before.release.number == knowledge.version(ctx):
+        return
+    release, others = knowledge.read_release(ctx), knowledge.synonyms(ctx)
+    understander = before.understander.knowing(others)
+    if understander is before.understander and len(before.index.changed(release)) <= MANY_CHANGES:
+        index = before.index.updated(release)
+    else:
+        index = index_of(release, understander.tokenizer, ctx.settings.data_dir)
+    ctx.brain = Brain(understander, index, before.thresholds)
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Program:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from bot.actions.knowledge import all_entries, import_entries
+from bot.actions.knowledge import all_entries, import_entries, put_synonyms, remove_synonym, synonyms
 from bot.app import open_context
 from bot.errors import RefusedError
 from bot.settings import Settings
@@ -58,6 +58,22 @@ def import_files(
     if dry_run:
         return f"检查通过：{len(entries)} 条可以导入（未写入）。"
     return f"已导入 {len(entries)} 条，其中 {import_entries(ctx, entries)} 条有变化。"
+
+
+def change_synonyms(settings: Settings, add: Sequence[str], remove: Sequence[str]) -> list[str]:
+    """Remove and add synonyms ("other name=term"); gives all that stand afterwards, a line each."""
+    pairs = {}
+    for given in add:
+        name, sign, term = given.partition("=")
+        if not sign:
+            raise RefusedError("synonym", f"“{given}”应写作 叫法=标准词，例如 地秤=电子汽车衡。")
+        pairs[name] = term
+    ctx = open_context(settings)
+    for name in remove:
+        remove_synonym(ctx, name, actor="nqi")
+    if pairs:
+        put_synonyms(ctx, pairs, actor="nqi")
+    return [f"{name}={term}" for name, term in synonyms(ctx).items()] or ["还没有登记同义词。"]
 
 
 def export_file(settings: Settings, file: Path) -> str:

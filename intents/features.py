@@ -6,7 +6,7 @@ from functools import cache
 from itertools import combinations, pairwise
 
 from intents.sounds import sound
-from intents.text import Tokenizer, data_lines, domain_words, mask, normalise, synonyms
+from intents.text import Tokenizer, data_lines, domain_words, mask, synonyms
 
 _GAP = re.compile(r"[^\w]+")
 _DIGITS = re.compile(r"\d{6,}")
@@ -22,7 +22,7 @@ def features(text: str, tokenizer: Tokenizer) -> dict[str, int]:
     c characters in a row, w words, s canonical terms, p sounds, d number of domain terms, k cues, l length.
     A text without any letter or digit has none.
     """
-    plain = _plain(text)
+    plain = _plain(tokenizer.plain(text))
     counts: dict[str, int] = {}
     if plain:
         for key in _keys(plain, tokenizer.words(plain)):
@@ -31,7 +31,7 @@ def features(text: str, tokenizer: Tokenizer) -> dict[str, int]:
 
 
 def _plain(text: str) -> str:
-    masked = mask(normalise(text))
+    masked = mask(text)
     chinese = _LATIN.sub(lambda match: _english().get(match[0], match[0]), masked)
     return _DIGITS.sub("#", _GAP.sub(" ", chinese)).strip()
 

@@ -12,6 +12,11 @@ def _sounds() -> Mapping[str, str]:
     return {char: syllable for syllable, chars in pairs for char in chars}
 
 
+def syllables() -> list[str]:
+    """All syllables that a character may have, in order."""
+    return sorted(set(_sounds().values()))
+
+
 def sound(char: str) -> str:
     """The syllable of a character without tone; zh=z, ch=c, sh=s, ang=an, eng=en, ing=in; "" where it has none."""
     return _sounds().get(char, "")

@@ -22,6 +22,7 @@ _RARE = 10  # words that jieba counted less often cost 45 MiB and are not of thi
 _MARKS = re.compile("[\u0300-\u036f\u20d0-\u20ff\ufe00-\ufe0f]")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W_]")
+_NO_OTHERS: Mapping[str, str] = {}
 # What a table of single characters gets wrong.
 _PHRASES = {
     "乾隆": "乾隆",
@@ -121,13 +122,22 @@ def domain_words() -> frozenset[str]:
 
 
 class Tokenizer:
-    """Cuts normalised texts into words: jieba's algorithm over its common words and those of the domain."""
+    """Cuts texts into words: jieba's algorithm over its common words and those of the domain.
 
-    def __init__(self, frequencies: dict[str, int], total: int) -> None:
+    `others` are the operator's synonyms, other name -> the term that entries and training use.
+    """
+
+    def __init__(
+        self, frequencies: dict[str, int], total: int, others: Mapping[str, str] = _NO_OTHERS
+    ) -> None:
         self._jieba = jieba.Tokenizer()
         # Set directly: jieba's own loading knows only its full dictionary and a cache under /tmp.
         self._jieba.FREQ, self._jieba.total = frequencies, total
         self._jieba.initialized = True
+        self.others = {normalise(name): normalise(term) for name, term in others.items()}
+        # A term that holds its other name must not grow each time it is read: terms match as themselves.
+        known = sorted({*self.others, *self.others.values()} - {""}, key=lambda name: (-len(name), name))
+        self._other = re.compile("|".join(map(re.escape, known))) if known else None
 
     @classmethod
     def load(cls, cache_dir: Path | None = None) -> "Tokenizer":
@@ -142,6 +152,22 @@ class Tokenizer:
             with suppress(OSError):
                 _write(path, marshal.dumps(prepared))
         return cls(*prepared)
+
+    def knowing(self, others: Mapping[str, str]) -> "Tokenizer":
+        """This tokenizer with these synonyms instead of its own."""
+        return Tokenizer(self._jieba.FREQ, self._jieba.total, others)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether two tokenizers cut alike."""
+        return f"{_fingerprint()} {sorted(self.others.items())}"
+
+    def plain(self, text: str) -> str:
+        """A text in its one form, with the operator's synonyms replaced by the terms they stand for."""
+        text = normalise(text)
+        if self._other is None:
+            return text
+        return self._other.sub(lambda match: self.others.get(match[0], match[0]), text)
 
     def words(self, text: str) -> list[str]:
         """The words of a normalised text in order, without spaces and punctuation."""

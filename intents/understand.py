@@ -1,8 +1,9 @@
 """All evidence about one text -> one Understanding: what is meant, how sure, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from intents.acts import Act, likely_act, told_act
 from intents.categories import OOS, Category
@@ -52,9 +53,16 @@ class Understander:
         """Read dictionaries and weights; `cache_dir` keeps the prepared dictionary for faster starts."""
         return cls(Tokenizer.load(cache_dir), Model.load(shipped(WEIGHTS)), Model.load(shipped(ACT_WEIGHTS)))
 
+    def knowing(self, synonyms: Mapping[str, str]) -> Self:
+        """The same, reading these other names as the terms they stand for; itself where it does already."""
+        tokenizer = self.tokenizer.knowing(synonyms)
+        if tokenizer.others == self.tokenizer.others:
+            return self
+        return replace(self, tokenizer=tokenizer)
+
     def understand(self, text: str) -> Understanding:
         """Read one text; any text at all, in bounded time. Of two needs, the first gives the category."""
-        text = normalise(text)
+        typed, text = text, normalise(text)
         counts = features(text, self.tokenizer)
         scores = self._scores(counts)
         act = told_act(text) or self._likely_act(counts, scores)
@@ -70,7 +78,7 @@ class Understander:
             scores=scores,
             act=act,
             mood=mood_of(text),
-            slots=read_slots(text),
+            slots=read_slots(typed),
             reasons=self._reasons(text, counts, act, best),
             parts=parts,
             is_followup=act is None and is_followup(text),

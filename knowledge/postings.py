@@ -79,11 +79,14 @@ class Postings:
 
     def minus(self, numbers: Iterable[int]) -> "Postings":
         """This index without the documents of these numbers."""
+        gone = set(numbers)
+        if not gone:
+            return self
         of_document = list(self.of_document)
         is_gone = np.zeros(len(of_document), bool)
         lost = [_NO_TERMS]
         live = self.live
-        for number in set(numbers):
+        for number in gone:
             lost.append(of_document[number])
             live -= bool(len(of_document[number]))
             of_document[number] = _NO_TERMS

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
@@ -10,7 +10,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Protocol
 
-from intents.sounds import sound
+from intents.sounds import sound, syllables
 from intents.text import normalise, synonyms
 
 MOST_CHARACTERS = 200  # of one text; what follows says nothing new about what is asked
@@ -18,7 +18,11 @@ _BOUND = 4 * MOST_CHARACTERS  # cut before anything else looks at the text
 
 
 class Words(Protocol):
-    """Cuts a normalised text into words: `intents.text.Tokenizer`."""
+    """Cuts a text into words: `intents.text.Tokenizer`."""
+
+    def plain(self, text: str) -> str:
+        """The one form of a text that words are cut from."""
+        ...
 
     def words(self, text: str) -> list[str]:
         """The words of a text, in order."""
@@ -31,6 +35,10 @@ class Remembering:
 
     tokenizer: Words
     seen: dict[str, list[str]] = field(default_factory=dict)
+
+    def plain(self, text: str) -> str:
+        """The one form of a text."""
+        return self.tokenizer.plain(text)
 
     def words(self, text: str) -> list[str]:
         """The words of a normalised text, in order."""
@@ -86,7 +94,7 @@ TELLING = sum(1 << place for place, name in enumerate(ASKS) if name in _TABLE["t
 
 def read(text: str, words: Words) -> Reading:
     """Read a text; bounded in time for any input."""
-    plain = normalise(text[:_BOUND])[:MOST_CHARACTERS]
+    plain = words.plain(text[:_BOUND])[:MOST_CHARACTERS]
     plain = _COURTESY.sub(" ", plain).strip() or plain
     units = _UNIT.findall(plain)
     sounds = [_sound(unit) or unit for unit in units]
@@ -146,12 +154,13 @@ def _sound(unit: str) -> str:
     return "jiao" if unit == "校" else sound(unit)
 
 
-@cache
 def _letter(unit: str) -> str:
     """One character for the sound of a unit; what has no sound stands for itself."""
     syllable = _sound(unit)
-    return chr(_PRIVATE + _LETTERS.setdefault(syllable, len(_LETTERS))) if syllable else unit[0]
+    return _letters()[syllable] if syllable else unit[0]
 
 
-_PRIVATE = 0xE000  # characters that no text holds
-_LETTERS: dict[str, int] = {}
+@cache
+def _letters() -> Mapping[str, str]:
+    private = 0xE000  # characters that no text holds
+    return {syllable: chr(private + place) for place, syllable in enumerate(syllables())}

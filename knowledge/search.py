@@ -1,7 +1,7 @@
 """The index of one release: question -> entries with the probability that they answer it, best first."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -88,7 +88,7 @@ class Index:
         nothing = cls(
             Release.of(()), tokenizer, ranker or weights.shipped(), meant, {}, (), (), owner_of, places
         )
-        return replace(nothing._plus(release.entries), release=release)
+        return nothing.updated(release)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -107,30 +107,44 @@ class Index:
 
     def with_entry(self, entry: Entry) -> "Index":
         """This index with an entry added or replaced; nothing else is read again."""
-        index = self.without_entry(entry.id)
-        release = Release.of((*index.release.entries, entry), number=self.release.number)
-        return replace(index._plus((entry,)), release=release)
+        rest = (other for other in self.release.entries if other.id != entry.id)
+        return self.updated(Release.of((*rest, entry), number=self.release.number))
 
     def without_entry(self, entry_id: str) -> "Index":
         """This index without the entry of that id, if it was there."""
-        gone = self.known.get(entry_id)
-        if gone is None:
+        rest = (entry for entry in self.release.entries if entry.id != entry_id)
+        return self.updated(Release(self.release.number, tuple(rest)))
+
+    def changed(self, release: Release) -> list[Entry]:
+        """The entries of a release that this index does not hold, or holds otherwise."""
+        known = self.known
+        return [entry for entry in release.entries if entry.id not in known or known[entry.id].entry != entry]
+
+    def updated(self, release: Release) -> "Index":
+        """This index, holding exactly that release; only what changed is read."""
+        changed = self.changed(release)
+        kept = {entry.id for entry in release.entries} - {entry.id for entry in changed}
+        return replace(self._only(kept)._plus(changed), release=release)
+
+    def _only(self, kept: Set[str]) -> "Index":
+        gone = [known for entry_id, known in self.known.items() if entry_id not in kept]
+        if not gone:
             return self
         phrases, owners = list(self.phrases), list(self.owners)
-        for number in gone.phrases:
-            phrases[number] = None
-        owners[gone.number] = ""
-        rest = tuple(entry for entry in self.release.entries if entry.id != entry_id)
+        for known in gone:
+            owners[known.number] = ""
+            for number in known.phrases:
+                phrases[number] = None
+        numbers = [known.number for known in gone]
         return replace(
             self,
-            release=Release(self.release.number, rest),
-            known={key: value for key, value in self.known.items() if key != entry_id},
+            known={entry_id: known for entry_id, known in self.known.items() if entry_id in kept},
             phrases=tuple(phrases),
             owners=tuple(owners),
             places=Places(
-                self.places.phrases.minus(gone.phrases),
-                self.places.bodies.minus((gone.number,)),
-                self.places.texts.minus((gone.number,)),
+                self.places.phrases.minus(number for known in gone for number in known.phrases),
+                self.places.bodies.minus(numbers),
+                self.places.texts.minus(numbers),
                 self.places.body_meanings,
                 self.places.text_meanings,
             ),
@@ -217,6 +231,8 @@ class Index:
         return self.known[entry_id].entry.text_on(today) is not None
 
     def _plus(self, entries: Sequence[Entry]) -> "Index":
+        if not entries:
+            return self
         phrases, known = list(self.phrases), dict(self.known)
         terms: list[tuple[str, ...]] = []
         bodies: list[tuple[str, ...]] = []

@@ -1,10 +1,10 @@
 """Meaning and knowledge together: what was heard, and whether to answer, ask back, refer, or pass."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from intents.categories import OOS
 from intents.understand import Mood, Understanding
@@ -61,6 +61,10 @@ class Understands(Protocol):
     @property
     def tokenizer(self) -> Words:
         """Cuts texts into words, for the index too."""
+        ...
+
+    def knowing(self, synonyms: Mapping[str, str]) -> Self:
+        """The same, reading these other names as the terms they stand for; itself where it does already."""
         ...
 
     def understand(self, text: str) -> Understanding:

@@ -1,4 +1,4 @@
-"""The entries as the operator keeps them: shipped ones follow the project until somebody edits them."""
+"""Entries and synonyms as the operator keeps them: shipped entries follow the project until somebody edits them."""
 
 import hashlib
 import json
@@ -27,6 +27,16 @@ class EntryRow(Base):
     updated_at: Mapped[datetime]
 
 
+class SynonymRow(Base):
+    """Another name for a term, beside those that ship."""
+
+    __tablename__ = "synonym"
+
+    name: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    term: Mapped[str] = mapped_column(sa.String(40))
+    updated_at: Mapped[datetime]
+
+
 def fingerprint(body: Mapping[str, Any]) -> str:
     """Tells whether two entries are the same."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -38,9 +48,34 @@ def all_entries(session: Session | Connection) -> list[dict[str, Any]]:
 
 
 def version(session: Session) -> int:
-    """A number that grows with every change of an entry: the last change in microseconds, and the count."""
-    count, last = session.execute(sa.select(sa.func.count(), sa.func.max(EntryRow.updated_at))).one()
-    return int(last.timestamp() * 1_000_000) + count if last else 0
+    """A number that differs after every change of an entry or synonym: the last changes in microseconds, the counts."""
+    number = 0
+    for table in (EntryRow, SynonymRow):
+        count, last = session.execute(sa.select(sa.func.count(), sa.func.max(table.updated_at))).one()
+        number += int(last.timestamp() * 1_000_000) + count if last else 0
+    return number
+
+
+def synonyms(session: Session | Connection) -> dict[str, str]:
+    """Other name -> term."""
+    rows = session.execute(sa.select(SynonymRow.name, SynonymRow.term).order_by(SynonymRow.name))
+    return {row.name: row.term for row in rows}
+
+
+def put_synonyms(connection: Connection, pairs: Mapping[str, str], *, now: datetime) -> int:
+    """Write synonyms, new or in place of what stood there; gives how many changed."""
+    known = synonyms(connection)
+    changed = {name: term for name, term in pairs.items() if known.get(name) != term}
+    if changed:
+        connection.execute(sa.delete(SynonymRow).where(SynonymRow.name.in_(changed)))
+        rows = [{"name": name, "term": term, "updated_at": now} for name, term in changed.items()]
+        connection.execute(sa.insert(SynonymRow), rows)
+    return len(changed)
+
+
+def remove_synonym(connection: Connection, name: str) -> bool:
+    """Forget one; False where there was none."""
+    return connection.execute(sa.delete(SynonymRow).where(SynonymRow.name == name)).rowcount > 0
 
 
 def load_shipped(connection: Connection, bodies: Mapping[str, Mapping[str, Any]], *, now: datetime) -> int:

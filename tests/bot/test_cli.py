@@ -46,6 +46,7 @@ def nqi(folder: Path, *words: str, given: str = "", **settings: str) -> subproce
         "eval",
         "knowledge check",
         "knowledge import",
+        "knowledge synonyms",
         "doctor",
         "train",
     ],

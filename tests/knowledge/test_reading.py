@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intents.text import Tokenizer
+from intents.text import Tokenizer, normalise
 from knowledge.reading import ASKS, MOST_CHARACTERS, Remembering, asks_of, numbers_in, read, subject_of
 
 
@@ -75,6 +75,9 @@ def test_a_choice_is_no_negation(tokenizer: Tokenizer, text: str, is_negated: bo
 @given(text=st.text(max_size=300))
 def test_any_text_is_read(text: str) -> None:
     class Characters:
+        def plain(self, text: str) -> str:
+            return normalise(text)
+
         def words(self, text: str) -> list[str]:
             return list(text)
 

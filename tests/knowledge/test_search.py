@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from intents.categories import OOS, Category
-from intents.text import Tokenizer
+from intents.text import Tokenizer, normalise
 from knowledge.ambiguous import meanings_of
 from knowledge.entries import Entry, EntryStatus, Release, Text
 from knowledge.rows import load_seeds
@@ -161,6 +161,9 @@ def test_a_changed_index_equals_one_built_so(data: st.DataObject) -> None:
 
 class _Letters:
     """Words of two letters: enough for a test of bookkeeping."""
+
+    def plain(self, text: str) -> str:
+        return normalise(text)
 
     def words(self, text: str) -> list[str]:
         return [text[place : place + 2] for place in range(0, len(text), 2)]

@@ -1,9 +1,10 @@
 """Decisions: what is answered at once, asked back, referred, passed; follow-ups, two needs, short forms."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Self
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.core.brain import CALIBRATED, Brain, Outcome, decide, explain
 from intents.categories import OOS, Category
+from intents.text import normalise
 from intents.understand import Act, Mood, Understanding
 from knowledge.entries import Entry, Release, Text
 from knowledge.search import Hit, Index
@@ -80,6 +82,9 @@ def test_every_answer_is_sure_and_every_clarification_has_choices(
 class Letters:
     """Cuts a text into pairs of characters."""
 
+    def plain(self, text: str) -> str:
+        return normalise(text)
+
     def words(self, text: str) -> list[str]:
         return [text[place : place + 2] for place in range(len(text) - 1)]
 
@@ -90,6 +95,10 @@ class Told:
 
     known: dict[str, Understanding] = field(default_factory=dict)
     heard: list[str] = field(default_factory=list)
+
+    def knowing(self, synonyms: Mapping[str, str]) -> Self:
+        raise AssertionError("nobody changes the synonyms here")
+
     tokenizer: Letters = field(default_factory=Letters)
 
     def understand(self, text: str) -> Understanding:
