@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from bot.errors import RefusedError
@@ -32,7 +33,7 @@ def main() -> None:
     try:
         cli(standalone_mode=True)
     except RefusedError as refusal:
-        errors.print(f"[red]错误：[/]{refusal.message}", highlight=False)
+        errors.print(f"[red]错误：[/]{escape(refusal.message)}", highlight=False)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has left: nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -116,20 +117,32 @@ def _read_line(line: str) -> dict[str, Any] | str:
 
 @cli.command(name="eval")
 def evaluate(
-    files: Annotated[
-        list[Path], typer.Argument(help="标注文件：.jsonl 或 .tsv", exists=True, dir_okay=False)
-    ],
+    files: Annotated[list[Path], typer.Argument(help="标注文件：.jsonl 或 .tsv，UTF-8")],
+    html: Annotated[Path | None, typer.Option(help="另存为一个网页，带图和判断有误的文本")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="另存为 JSON，数字相同")] = None,
 ) -> None:
-    """在标注好的文件上评测理解和检索。"""
+    """在标注好的文件上评测理解和检索。
+
+    .tsv 每行：标签、文本、可接受的第二类、写法，用 TAB 分开，后两列可不填。标签是类别、oos、act:动作、need、条目编号（A|B；- 表示无条目可答）。
+    .jsonl 每行一个对象：text，以及 category、second、act、faq、outcome、style 中的任意几个。# 开头的行不读。
+    """
     from bot.app import open_context
     from bot.evaluation import evaluate as measure
     from bot.evaluation import read_samples
+    from bot.evaluation_page import as_text, write_json, write_page
 
-    ctx = open_context(_settings())
-    for file in files:
-        samples = read_samples(file)
-        report = measure(ctx.brain, track(samples, description=file.name, console=errors), today=_today())
-        print(report.text(file.name))  # noqa: T201
+    sets = [(file.name, read_samples(file)) for file in files]
+    brain = open_context(_settings()).brain
+    today = _today()
+    reports = []
+    for name, samples in sets:
+        report = measure(brain, track(samples, description=escape(name), console=errors), today=today)
+        print(as_text(name, report))  # noqa: T201
+        reports.append((name, report))
+    if html:
+        write_page(html, reports, today=today, entries=len(brain.entries))
+    if as_json:
+        write_json(as_json, reports, today=today, entries=len(brain.entries))
 
 
 @cli.command()
