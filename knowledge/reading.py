@@ -20,6 +20,11 @@ _BOUND = 4 * MOST_CHARACTERS  # cut before anything else looks at the text
 class Words(Protocol):
     """Cuts a text into words: `intents.text.Tokenizer`."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether two of them cut alike."""
+        ...
+
     def plain(self, text: str) -> str:
         """The one form of a text that words are cut from."""
         ...
@@ -35,6 +40,11 @@ class Remembering:
 
     tokenizer: Words
     seen: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the tokenizer behind it."""
+        return self.tokenizer.fingerprint
 
     def plain(self, text: str) -> str:
         """The one form of a text."""

@@ -15,11 +15,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from intents.text import Tokenizer
 from knowledge.entries import Entry, Release
 from knowledge.likeness import Known, Places
 from knowledge.postings import Postings
-from knowledge.reading import Reading
+from knowledge.reading import Reading, Words
 from knowledge.search import Index, Phrase
 
 _SHAPED_BY = {  # what an index is made with: a change of any makes the files on disk useless
@@ -42,7 +41,7 @@ _PLACES = ("phrases", "bodies", "texts")
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def index_of(release: Release, tokenizer: Tokenizer, folder: Path) -> Index:
+def index_of(release: Release, tokenizer: Words, folder: Path) -> Index:
     """The index of a release: what the folder holds, with what changed since; built and kept when much did."""
     path = folder / f"index-{_fingerprint(tokenizer)}.npz"
     found = load(path, release, tokenizer)
@@ -58,7 +57,7 @@ def index_of(release: Release, tokenizer: Tokenizer, folder: Path) -> Index:
     return built
 
 
-def _fingerprint(tokenizer: Tokenizer) -> str:
+def _fingerprint(tokenizer: Words) -> str:
     """Tells whether two states of the program read entries alike."""
     seen = hashlib.sha256(tokenizer.fingerprint.encode())
     for package, names in _SHAPED_BY.items():
@@ -79,7 +78,7 @@ def save(index: Index, path: Path) -> None:
     fresh.replace(path)
 
 
-def load(path: Path, release: Release, tokenizer: Tokenizer) -> Index | None:
+def load(path: Path, release: Release, tokenizer: Words) -> Index | None:
     """Of a written index, what is the same in this release; None where no whole one lies there."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -141,7 +140,7 @@ def _text(values: Sequence[Any]) -> NDArray[np.uint8]:
 # --- reading ---
 
 
-def _index_of(arrays: Arrays, release: Release, tokenizer: Tokenizer) -> Index:
+def _index_of(arrays: Arrays, release: Release, tokenizer: Words) -> Index:
     entries = {entry.id: entry for entry in release.entries}
     owners: list[str] = _values(arrays["owners"])
     is_same = [

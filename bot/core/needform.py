@@ -11,8 +11,8 @@ from bot.core.tickets import TicketKind
 from bot.core.turns import DropMaterial, Form, OpenTicket, SaveConsent, Scene, Turn
 from bot.core.wording import NUMBER, say
 from intents.categories import Category
-from intents.slots import is_phone_like, read_phone
-from intents.understand import Slots, Understanding
+from intents.slots import Slots, is_phone_like, read_phone, read_slots
+from intents.understand import Understanding
 
 CONTENT_LIMIT = 2000  # characters of the need that are kept
 _LIKELY = 0.35  # below this a category is a guess: 其他服务, and staff assess it (R18)
@@ -48,15 +48,16 @@ def category_of(understanding: Understanding) -> str:
 
 def start(scene: Scene, kind: TicketKind, *, content: str, category: str) -> Turn:
     """Open a form with all that is known already, and ask for the first thing that is not."""
-    facts, slots = scene.facts, scene.heard.understanding.slots if scene.said.heard else Slots()
+    # The need may have been told some messages before "登记需求": what it said is not asked for again.
+    facts, told = scene.facts, (*_heard_slots(scene), read_slots(content))
     form = Form(
         kind=kind,
         content=content.strip()[:CONTENT_LIMIT],
         category=category,
-        applicant=as_typed(next(iter(slots.companies), ""), scene.said.text) or facts.applicant,
-        person=next(iter(slots.persons), facts.person),
-        phone=next(iter(slots.phones), facts.phone),
-        is_urgent=slots.urgent,
+        applicant=next((name for slots in told for name in slots.companies), facts.applicant),
+        person=next((name for slots in told for name in slots.persons), facts.person),
+        phone=next((number for slots in told for number in slots.phones), facts.phone),
+        is_urgent=any(slots.is_urgent for slots in told),
         started_at=facts.now,
     )
     if kind is TicketKind.NEED and form.content:
@@ -72,10 +73,8 @@ def start(scene: Scene, kind: TicketKind, *, content: str, category: str) -> Tur
     return ask(scene, form, "\n".join(lines))
 
 
-def as_typed(value: str, text: str) -> str:
-    """What was read, in the letters in which it was typed: “ABC 公司” is not “abc 公司”."""
-    at = text.lower().find(value)
-    return text[at : at + len(value)] if at >= 0 else value
+def _heard_slots(scene: Scene) -> tuple[Slots, ...]:
+    return (scene.heard.understanding.slots,) if scene.said.heard else ()
 
 
 def missing(form: Form) -> str | None:
@@ -119,6 +118,8 @@ def _confirm(scene: Scene, form: Form, opening: str = "", **changes: Any) -> Tur
     if form.kind is TicketKind.NEED:
         label = Category(form.category).label
         lines.append(say("form.line", label=say("field.category"), value=label))
+    if form.is_urgent:
+        lines.append(say("form.urgent"))
     text = "\n".join([*([opening] if opening else []), say("form.summary"), *lines, say("form.confirm")])
     options = (option("submit"), option("edit"), option("cancel"))
     return scene.turn(
@@ -168,16 +169,19 @@ def skip(scene: Scene, form: Form) -> Turn:
 
 def fill(scene: Scene, form: Form) -> Turn:
     """Read the message as values of the form: corrections first, then the field that was asked for."""
-    text = scene.said.text.strip()
+    text, slots = scene.said.text.strip(), scene.heard.understanding.slots
     if form.asking == "phone" and form.kind is TicketKind.COMPLAINT and text in _SKIP:
         return skip(scene, form)
-    filled = _labelled(form, text)
-    filled = _slots(filled, scene.heard.understanding.slots, text)
-    if filled == form:
+    filled, added = _slots(_labelled(form, text), slots, text), ""
+    if filled == form and _is_detail(form, slots):
+        filled = replace(form, content=f"{form.content}；{text}"[:CONTENT_LIMIT])
+        added = say("form.added", text=text)
+    elif filled == form:
         problem, filled = _plain(form, text)
         if problem:
             return scene.turn(problem, scene.state.choices, outcome="form")
-    changed = _changes(form, filled)
+    changed = added or _changes(form, filled)
+    filled = replace(filled, is_urgent=form.is_urgent or slots.is_urgent)
     commands = () if scene.facts.has_consented else (SaveConsent(),)
     turn = ask(scene, filled, changed)
     return replace(turn, commands=commands)
@@ -201,10 +205,22 @@ def _slots(form: Form, slots: Slots, text: str) -> Form:
         values["phone"] = slots.phones[-1]
     if form.kind is TicketKind.NEED and form.asking != "content":
         if slots.companies and (not form.applicant or form.asking == "applicant"):
-            values["applicant"] = as_typed(slots.companies[0], text)
+            values["applicant"] = slots.companies[0]
         if slots.persons and (not form.person or form.asking == "person") and len(text) > 1:
             values["person"] = slots.persons[0]
     return _set(form, values)
+
+
+def _is_detail(form: Form, slots: Slots) -> bool:
+    """Does the message add to the need instead of answering? “三台，加急” is nobody's name."""
+    if form.kind is not TicketKind.NEED or form.asking == "content":
+        return False
+    if slots.pieces or slots.standards or slots.is_urgent:
+        return True
+    # A firm may be named after a place or a thing, a person hardly.
+    return form.asking != "applicant" and bool(
+        slots.regions or slots.instruments or slots.products or slots.parameters
+    )
 
 
 def _set(form: Form, values: Mapping[str, str], **flags: bool) -> Form:

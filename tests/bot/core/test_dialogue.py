@@ -136,6 +136,51 @@ def test_a_company_keeps_its_letters() -> None:
     assert form.applicant == "ABC食品有限公司"
 
 
+def test_what_the_need_says_is_not_asked_again() -> None:
+    told = "我们是海南示例饮料有限公司，三台天平要校准，加急，联系人李四 13800000000"
+    (turn,) = talk(heard(told, Outcome.REFER, mood=Mood.NEED))
+    form = turn.state.form
+    assert form is not None
+    assert (form.applicant, form.person, form.phone) == ("海南示例饮料有限公司", "李四", "13800000000")
+    assert (form.asking, form.is_urgent) == ("confirm", True)
+    assert "加急" in text(turn).splitlines()[-2]
+
+
+def test_what_was_said_before_registering_is_not_asked_again() -> None:
+    asked = heard("ABC食品有限公司急着办有机认证，找谁", Outcome.REFER, mood=Mood.QUESTION)
+    form = talk(asked, "登记需求")[-1].state.form
+    assert form is not None
+    assert (form.applicant, form.is_urgent, form.asking) == ("ABC食品有限公司", True, "person")
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "asking"),
+    [
+        ([], "一共三台", "applicant"),
+        ([], "按GB 7718做", "applicant"),
+        ([], "很急", "applicant"),
+        (["示例公司"], "在海口", "person"),
+        (["示例公司", "王经理"], "检菌落总数", "phone"),
+        (["示例公司", "王经理", "13800000000"], "五批样品", "confirm"),
+    ],
+)
+def test_a_detail_joins_the_need_and_the_question_stands(before: list[str], line: str, asking: str) -> None:
+    turn = talk(NEED, *before, line)[-1]
+    form = turn.state.form
+    assert form is not None
+    assert form.content == f"想给椰汁做检测；{line}"
+    assert form.asking == asking
+    assert form.is_urgent is (line == "很急")
+    assert line in text(turn)
+
+
+@pytest.mark.parametrize("name", ["海口示例椰汁厂", "红日衡器公司", "示例重金属检测公司"])
+def test_a_firm_named_after_a_place_or_a_thing_is_no_detail(name: str) -> None:
+    form = talk(NEED, name)[-1].state.form
+    assert form is not None
+    assert (form.applicant, form.content) == (name, "想给椰汁做检测")
+
+
 @pytest.mark.parametrize("line", ["12345", "138 0000", "139000000001", "没有电话", "abc"])
 def test_a_phone_that_is_none_is_asked_for_again(line: str) -> None:
     turns = talk(NEED, "示例公司", "王经理", line)
