@@ -24,7 +24,7 @@ class Sample:
     style: str
     topic: str
     second: str = ""  # another category that is right as well
-    source: str = "corpus"  # corpus, cards (wordings of the fact cards), terms (the lexicon)
+    source: str = "corpus"  # corpus, entries (their questions), terms (the lexicon)
 
     def fold(self, count: int, *, by_topic: bool = False) -> int:
         """The part of the development split: whole cells of topic and style, or whole topics, stay together."""
@@ -36,7 +36,7 @@ class Sample:
 
 
 def read_corpus(folder: Path) -> list[Sample]:
-    """All utterances of a folder, `<category>.tsv`, `cards-…`, `terms-…`, `oos.tsv` and `acts.tsv`, in their order.
+    """All utterances of a folder, `<category>.tsv`, `terms-…`, `oos.tsv` and `acts.tsv`, in their order.
 
     Raises ValueError naming the file and line that is not as docs/knowledge.md says.
     """
@@ -65,7 +65,7 @@ def _sample(stem: str, fields: list[str]) -> Sample:
         raise ValueError(f"no such category: {second}")
     if stem == "acts":
         return _act_sample(style, topic, text, second)
-    source, _, label = stem.partition("-") if stem.startswith(("cards-", "terms-")) else ("corpus", "", stem)
+    source, _, label = stem.partition("-") if stem.startswith("terms-") else ("corpus", "", stem)
     if label not in _LABELS:
         raise ValueError(f"no such category: {label}")
     return Sample(text, label, NO_ACT, style, topic, second, source)

@@ -30,6 +30,11 @@ class Slots:
     urgency: Urgency = Urgency.NORMAL
 
     @property
+    def counted(self) -> tuple[str, ...]:
+        """The pieces in words: 3台, 约10块."""
+        return tuple(f"{'约' if one.is_about else ''}{one.count}{one.unit}" for one in self.pieces)
+
+    @property
     def is_urgent(self) -> bool:
         """Is it wanted sooner than usual?"""
         return self.urgency is not Urgency.NORMAL

@@ -26,7 +26,7 @@ class Known:
 
     entry: Entry
     number: int  # of its document in the bodies and in the texts
-    phrases: tuple[int, ...]  # its title and questions; the title first
+    phrases: tuple[int, ...]  # its title and questions, numbered in a row; the title first
     keywords: tuple[str, ...]  # as read
     asks: int  # everything that its phrases ask for
     ask_shares: tuple[float, ...]  # per kind of asking: the share of its phrases

@@ -19,7 +19,7 @@ Document = Sequence[str]
 """Texts about one matter."""
 
 
-def learn(documents: Iterable[Document], tokenizer: Words, *, size: int = 256) -> Meanings:
+def learn(documents: Iterable[Document], tokenizer: Words, *, size: int = 192) -> Meanings:
     """A vector for every term that stands in at least three documents; deterministic."""
     counts = [_terms(document, tokenizer) for document in documents]
     holders = Counter(term for count in counts for term in count)
@@ -48,7 +48,7 @@ def _latent(matrix: Features, size: int) -> Features:
 def topics(samples: Iterable[Sample]) -> list[Document]:
     """The training utterances of each topic.
 
-    The cards' wordings train the ranker: vectors that had seen them would look better than they are.
+    Questions of entries train the ranker: vectors that had seen them would look better than they are.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for sample in samples:

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ Sums = NDArray[np.float64]
 
 # How much a match of each kind counts beside its rarity.
 _KIND_WEIGHT = {TermKind.UNIT: 0.35, TermKind.PAIR: 1.0, TermKind.WORD: 1.0, TermKind.SOUND: 0.45}
-_VERY_MANY = 4_000  # documents
+_VERY_MANY = 2_500  # documents
+_GROWING = Lock()  # of vocabularies: two threads must not give one number twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class Postings:
     A removed document keeps its number without terms, so that the others keep theirs.
     """
 
-    vocabulary: dict[str, int]  # never changed once it is here
+    vocabulary: dict[
+        str, int
+    ]  # shared with what came of this index: only grows; numbers beyond `kinds` are theirs
     kinds: NDArray[np.int8]  # per term
     starts: NDArray[np.int64]  # per term: where its documents start in `documents`; one more at the end
     documents: Ints
@@ -44,19 +48,21 @@ class Postings:
     sizes: Floats  # per document: how many terms it has
     live: int  # documents that are not removed
     weights: Floats  # per term: rarity times the weight of its kind
+    _own: dict[int, Sums] = field(default_factory=dict, compare=False, repr=False)  # of documents asked for
 
     @classmethod
     def build(cls, documents: Iterable[Sequence[str]]) -> "Postings":
         """Index these documents; a term counts once in each."""
-        return _EMPTY.plus(documents)
+        return _nothing().plus(documents)
 
     def plus(self, documents: Iterable[Sequence[str]]) -> "Postings":
         """This index with more documents at the end."""
-        vocabulary = dict(self.vocabulary)
-        fresh = tuple(_ids(document, vocabulary) for document in documents)
+        vocabulary = self.vocabulary
+        with _GROWING:
+            fresh = tuple(_ids(document, vocabulary) for document in documents)
+            new = list(islice(reversed(vocabulary), len(vocabulary) - len(self.kinds)))
         held = sum(1 for ids in fresh if len(ids))
-        new = islice(reversed(vocabulary), len(vocabulary) - len(self.kinds))
-        kinds = np.append(self.kinds, np.array([kind_of(term) for term in new][::-1], np.int8))
+        kinds = np.append(self.kinds, np.array([kind_of(term) for term in reversed(new)], np.int8))
         terms = np.concatenate([_NO_TERMS, *fresh])
         first = len(self.of_document)
         holders = np.repeat(np.arange(first, first + len(fresh), dtype=np.int32), [len(ids) for ids in fresh])
@@ -101,7 +107,8 @@ class Postings:
     def number(self, term: str) -> int:
         """The id of a term that some document holds; -1 for every other."""
         number = self.vocabulary.get(term, -1)
-        return number if number >= 0 and self.starts[number + 1] > self.starts[number] else -1
+        is_held = 0 <= number < len(self.kinds) and self.starts[number + 1] > self.starts[number]
+        return number if is_held else -1
 
     def query(self, terms: Iterable[str]) -> Query:
         """Look the terms of a question up."""
@@ -140,17 +147,28 @@ class Postings:
     def overlaps(self, query: Query, numbers: Sequence[int]) -> tuple[Sums, Sums]:
         """Per document and kind: the squared weight shared with the question, and its own."""
         lists = [self.of_document[number] for number in numbers]
-        rows = np.repeat(np.arange(len(lists)), [len(ids) for ids in lists])
-        terms = np.concatenate(lists) if lists else _NO_TERMS
-        squares = self.weights[terms].astype(np.float64) ** 2
-        cells = rows * len(TermKind) + self.kinds[terms]
-        size = len(lists) * len(TermKind)
+        terms = np.concatenate([_NO_TERMS, *lists])
         is_asked = np.zeros(len(self.kinds), bool)
         is_asked[query.terms] = True
-        own = np.bincount(cells, squares, size).astype(np.float64)
-        shared = np.bincount(cells, squares * is_asked[terms], size).astype(np.float64)
+        places = np.flatnonzero(is_asked[terms])
+        rows = np.searchsorted(np.cumsum([len(ids) for ids in lists]), places, "right")
+        common = terms[places]
         shape = (len(lists), len(TermKind))
-        return shared.reshape(shape), own.reshape(shape)
+        cells = rows * len(TermKind) + self.kinds[common]
+        squares = self.weights[common].astype(np.float64) ** 2
+        shared = np.bincount(cells, squares, shape[0] * shape[1]).astype(np.float64)
+        own = [self._own_squares(number) for number in numbers]
+        return shared.reshape(shape), np.array(own).reshape(shape)
+
+    def _own_squares(self, number: int) -> Sums:
+        """Per kind: the squared weight of a document. Kept: a document is compared again and again."""
+        found = self._own.get(number)
+        if found is None:
+            terms = self.of_document[number]
+            squares = self.weights[terms].astype(np.float64) ** 2
+            found = np.bincount(self.kinds[terms], squares, len(TermKind)).astype(np.float64)
+            self._own[number] = found
+        return found
 
 
 def _made(
@@ -177,13 +195,9 @@ def _ids(document: Sequence[str], vocabulary: dict[str, int]) -> Ints:
 
 
 _NO_TERMS: Ints = np.zeros(0, np.int32)
-_EMPTY = Postings(
-    {},
-    np.zeros(0, np.int8),
-    np.zeros(1, np.int64),
-    _NO_TERMS,
-    (),
-    np.zeros(0, np.float32),
-    0,
-    np.zeros(0, np.float32),
-)
+
+
+def _nothing() -> Postings:
+    """An index of no documents, with a vocabulary of its own."""
+    none = np.zeros(0, np.float32)
+    return Postings({}, np.zeros(0, np.int8), np.zeros(1, np.int64), _NO_TERMS, (), none, 0, none)

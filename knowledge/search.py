@@ -25,7 +25,7 @@ _BY_MEANING = 10  # entries taken because they are about the same
 _TEXT_MEANING = 0.6  # what the answers are about, beside what the phrases are about
 _EACH = 10  # phrases of one entry that are compared
 _TYPICAL_SIZE = 30.0  # terms of a phrase; longer ones match more by chance
-_MANY_TIES = 8  # times as many as wanted: too alike to be worth sorting
+_MANY_TIES = 4  # times as many as wanted: too alike to be worth sorting
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +201,9 @@ class Index:
         return [self._picked(self.known[entry_id], by_phrase) for entry_id in ids]
 
     def _picked(self, known: Known, by_phrase: Floats) -> Picked:
-        title, *rest = known.phrases
-        if len(rest) >= _EACH:
-            rest.sort(key=lambda number: (-by_phrase[number], self._phrase_key(number)))
-        numbers = (title, *rest[: _EACH - 1])
+        title, end = known.phrases[0], known.phrases[-1] + 1
+        likest = np.argsort(-by_phrase[title + 1 : end], kind="stable")[: _EACH - 1]
+        numbers = (title, *(likest + title + 1).tolist())
         phrases = [phrase for number in numbers if (phrase := self.phrases[number]) is not None]
         return Picked(
             known, numbers, [phrase.reading for phrase in phrases], [phrase.text for phrase in phrases]

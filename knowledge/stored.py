@@ -122,7 +122,7 @@ def _arrays_of(index: Index) -> dict[str, NDArray[Any]]:
 
 def _part_arrays(name: str, place: Postings) -> dict[str, NDArray[Any]]:
     return {
-        f"{name}.vocabulary": _text(list(place.vocabulary)),
+        f"{name}.vocabulary": _text(list(place.vocabulary)[: len(place.kinds)]),
         f"{name}.kinds": place.kinds,
         f"{name}.starts": place.starts,
         f"{name}.documents": place.documents,

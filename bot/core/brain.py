@@ -31,12 +31,12 @@ class Outcome(StrEnum):
 class Thresholds:
     """Where the decisions change; scores are probabilities that a hit answers. See docs/retrieval.md."""
 
-    answer: float = 0.83  # at least this, to answer at once
+    answer: float = 0.72  # at least this, to answer at once
     ahead: float = 0.35  # and this far before the second
-    answer_need: float = 0.90  # to answer a need that also asks something, instead of registering it
-    answer_stranger: float = 0.93  # the same for what the classifier takes for out of scope
-    clarify: float = 0.25  # the three best together; below it no choice is worth reading
-    clarify_stranger: float = 0.60
+    answer_need: float = 0.85  # to answer a need that also asks something, instead of registering it
+    answer_stranger: float = 0.95  # the same for what the classifier takes for out of scope
+    clarify: float = 0.15  # the three best together; below it no choice is worth reading
+    clarify_stranger: float = 0.70
     candidate: float = 0.02  # a single choice below this is not offered
     category: float = 0.30  # below it a remark that is neither question nor need is not ours
 
@@ -107,6 +107,10 @@ class Brain:
         if len(parts) < 2 or parts[0].mood is Mood.STATEMENT:
             return self._hear_one(understanding, today)
         heard = tuple(self._hear_one(part, today) for part in parts)
+        whole = self._looked_up(understanding, today)
+        # "I hold some patents, can I borrow on them?": an entry that only both halves together ask for.
+        if whole and whole[0].score >= self.thresholds.answer_need and not _leads(heard, whole[0]):
+            return self._decided(understanding, whole)
         first = heard[0]
         return Heard(understanding, first.outcome, first.hits, first.reasons, heard)
 
@@ -153,6 +157,11 @@ class Brain:
         words = hits[0].reasons if hits and outcome in (Outcome.ANSWER, Outcome.CLARIFY) else ()
         reasons = tuple(dict.fromkeys((*words, *understanding.reasons)))
         return Heard(understanding, outcome, hits, reasons)
+
+
+def _leads(parts: Sequence[Heard], hit: Hit) -> bool:
+    """Is the entry of that hit also what one of the parts is most likely to ask for?"""
+    return any(part.hits and part.hits[0].entry.id == hit.entry.id for part in parts)
 
 
 def _without(hits: Sequence[Hit], gone: Sequence[Hit]) -> tuple[Hit, ...]:

@@ -58,3 +58,15 @@ def test_words_of_every_document_are_passed_over() -> None:
     assert held(postings, ["0a", "2rare"])[0][1] == 7
     assert len(held(postings, ["0a", "2rare"])) == 1
     assert len(held(postings, ["0a"])) == 5000
+
+
+@settings(deadline=None)
+@given(first=_DOCUMENTS, one=_DOCUMENTS, other=_DOCUMENTS, terms=st.lists(_TERMS, unique=True))
+def test_two_indexes_of_one_origin_do_not_see_each_other(
+    first: list[list[str]], one: list[list[str]], other: list[list[str]], terms: list[str]
+) -> None:
+    origin = Postings.build(first)
+    left, right = origin.plus(one), origin.plus(other)
+    assert held(origin, terms) == held(Postings.build(first), terms)
+    assert held(left, terms) == held(Postings.build(first + one), terms)
+    assert held(right, terms) == held(Postings.build(first + other), terms)

@@ -13,7 +13,7 @@ from intents.text import Tokenizer
 from knowledge import meaning, ranker
 from knowledge.entries import Release
 from knowledge.meaning import Meanings
-from knowledge.rank_train import Case, Kind, Trained, disturbed, judge, train, wordings
+from knowledge.rank_train import Case, Kind, Trained, disturbed, judge, train
 from knowledge.ranker import ENTRY_FEATURES, NONE_FEATURES, Ranker
 from knowledge.reading import read
 from knowledge.rows import load_seeds
@@ -33,7 +33,7 @@ SAMPLES = [
 ]
 
 
-def even(_text: str) -> Mapping[str, float]:
+def even(_text: str, _origin: str) -> Mapping[str, float]:
     return dict.fromkeys((*Category, OOS), 1 / 12)
 
 
@@ -47,11 +47,12 @@ def test_the_same_training_gives_the_same_files(trained: Trained, tokenizer: Tok
 
 
 def test_the_right_entry_comes_first(trained: Trained) -> None:
-    report = trained.report
+    report = trained.held
     assert report.recall_1 > 0.75
     assert report.recall_3 >= report.recall_1
     assert report.reached >= report.recall_3
-    assert report.calibration < 0.15
+    # The scores are fitted to fresh questions, not to left-out ones.
+    assert trained.fresh.calibration < 0.15
     assert 0 < report.coverage < 1
 
 
@@ -69,7 +70,7 @@ def test_the_files_are_read_as_they_were_written(trained: Trained, tokenizer: To
 def test_the_shipped_weights_name_every_feature() -> None:
     shipped = ranker.shipped()
     assert (len(shipped.entry), len(shipped.none)) == (len(ENTRY_FEATURES), len(NONE_FEATURES))
-    assert meaning.shipped().size == 256
+    assert meaning.shipped().size == 192
     with pytest.raises(KeyError):
         Ranker.of("[entry]\n[none]\n")
 
@@ -90,13 +91,6 @@ def test_probabilities_leave_room_for_none() -> None:
     shares = weights.probabilities(rows, np.zeros(len(NONE_FEATURES)))
     assert shares == pytest.approx([1 / 3, 1 / 3])
     assert len(weights.probabilities(rows[:0], np.zeros(len(NONE_FEATURES)))) == 0
-
-
-def test_the_wordings_belong_to_entries() -> None:
-    known = {entry.id for entry in load_seeds()}
-    rows = wordings()
-    assert len(rows) > 2000
-    assert sum(entry_id in known for entry_id, _ in rows) > 0.85 * len(rows)
 
 
 @given(text=st.text(min_size=1, max_size=40), seed=st.integers(0, 99))

@@ -34,8 +34,8 @@ REMARK = replace(understanding("好吃的椰子", category=Category.TESTING, moo
     ("meant", "scores", "outcome"),
     [
         (QUESTION, (0.95, 0.02), Outcome.ANSWER),
-        (QUESTION, (0.83,), Outcome.ANSWER),
-        (QUESTION, (0.60, 0.30), Outcome.CLARIFY),
+        (QUESTION, (0.72,), Outcome.ANSWER),
+        (QUESTION, (0.71, 0.25), Outcome.CLARIFY),
         (QUESTION, (0.45, 0.44), Outcome.CLARIFY),
         (QUESTION, (0.10, 0.10, 0.10), Outcome.CLARIFY),
         (QUESTION, (0.60,), Outcome.REFER),  # one choice is no choice
@@ -45,7 +45,7 @@ REMARK = replace(understanding("好吃的椰子", category=Category.TESTING, moo
         (NEED, (0.99,), Outcome.REFER),
         (NEED, (0.40, 0.40), Outcome.REFER),
         (ASKING_NEED, (0.95, 0.01), Outcome.ANSWER),
-        (ASKING_NEED, (0.85, 0.01), Outcome.REFER),
+        (ASKING_NEED, (0.80, 0.01), Outcome.REFER),
         (STRANGER, (0.85, 0.05), Outcome.CLARIFY),
         (STRANGER, (0.95,), Outcome.ANSWER),
         (STRANGER, (0.30, 0.10), Outcome.OOS),
@@ -173,6 +173,15 @@ def test_two_needs_are_heard_alone(index: Index) -> None:
     assert [part.hits[0].entry.id for part in heard.parts] == ["IPR-01", "MET-05"]
     assert (heard.outcome, heard.hits) == (heard.parts[0].outcome, heard.parts[0].hits)
     assert heard.understanding.text == text
+
+
+def test_what_only_both_halves_ask_for_is_one_question(index: Index) -> None:
+    text, parts = "想把店名注册成商标", ("地理标志怎么申请", "地方标准立项")
+    told = Told({text: replace(QUESTION, text=text, parts=parts)})
+    heard = Brain(told, index).hear(text, today=TODAY)
+    assert heard.parts == ()
+    assert heard.outcome is Outcome.ANSWER
+    assert heard.hits[0].entry.id == "IPR-01"
 
 
 def test_who_asks_is_no_need_of_its_own(index: Index) -> None:
