@@ -49,7 +49,7 @@ _LEGAL = re.compile(
     r"|[0-9一二三四五六七八九十]+(?:个)?(?:工作)?日内|[0-9]+个?工作日|没收|吊销|有效期.{0,4}[0-9一二三四五六七八九十]+年"
 )
 # How much likelier another entry must be before a question counts as taken from its own.
-_TRIED = 8  # questions of an entry, where all entries are checked
+_TRIED = 4  # questions of an entry, where all entries are checked
 _STOLEN = 0.5
 
 

@@ -81,9 +81,10 @@ class Index:
     ) -> "Index":
         """Index every entry of a release; weights and vectors are those that ship unless others are given."""
         meant = meanings or meaning.shipped()
-        empty = Postings.build(())
         none = np.zeros((0, meant.size), np.float32)
-        places = Places(empty, empty, empty, none, none)
+        # Each with a vocabulary of its own: it grows with what is added there.
+        phrases, bodies, texts = (Postings.build(()) for _ in range(3))
+        places = Places(phrases, bodies, texts, none, none)
         owner_of: Ints = np.zeros(0, np.int32)
         nothing = cls(
             Release.of(()), tokenizer, ranker or weights.shipped(), meant, {}, (), (), owner_of, places
