@@ -7,11 +7,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from admin.auth import Guard, MustChangeError, NotLoggedInError, auth_router
+from admin.libraries import libraries_router
 from admin.templating import STATIC, page
+from admin.tickets import tickets_router
 from bot.actions.context import Context
+from bot.actions.libraries import Libraries
 from bot.core.permissions import Actor, Right
 from bot.errors import NotFoundError, RefusedError
-from bot.store import conversations, delivery, tickets
+from bot.store import conversations, courses, delivery, tickets
 
 
 def admin_app(ctx: Context) -> FastAPI:
@@ -19,7 +22,10 @@ def admin_app(ctx: Context) -> FastAPI:
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     guard = Guard(ctx)
     web.include_router(auth_router(ctx, guard))
+    libraries = Libraries(ctx)
     web.include_router(_router(ctx, guard))
+    web.include_router(tickets_router(ctx, guard, libraries))
+    web.include_router(libraries_router(ctx, guard, libraries))
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @web.exception_handler(NotLoggedInError)
@@ -50,32 +56,20 @@ def _router(ctx: Context, guard: Guard) -> APIRouter:
         request: Request, actor: Annotated[Actor, Depends(see_tickets)], token: Annotated[str, Depends(csrf)]
     ) -> HTMLResponse:
         with ctx.read() as session:
+            found = tickets.recent_tickets(session, limit=50)
             return page(
                 request,
                 "overview.html",
                 actor=actor,
                 csrf=token,
                 waiting=conversations.waiting_conversations(session),
-                tickets=tickets.recent_tickets(session, limit=50),
+                tickets=found,
+                overdue=courses.overdue_ids(session, [ticket.id for ticket in found]),
                 counts=tickets.count_tickets(session),
                 receipts=conversations.count_receipts(session),
                 outbox=delivery.count_outbox(session),
                 entries=len(ctx.brain.entries),
             )
-
-    @router.get("/tickets/{number}")
-    def ticket(
-        request: Request,
-        number: str,
-        actor: Annotated[Actor, Depends(see_tickets)],
-        token: Annotated[str, Depends(csrf)],
-    ) -> HTMLResponse:
-        with ctx.read() as session:
-            found = tickets.ticket_numbered(session, number.upper())
-            if found is None:
-                raise NotFoundError("ticket", "没有这件申请，请核对编号。")
-            events = tickets.events_of(session, found.id)
-            return page(request, "ticket.html", actor=actor, csrf=token, ticket=found, events=events)
 
     @router.get("/conversations/{conversation_id}")
     def conversation(

@@ -32,8 +32,22 @@ def _phone(value: str) -> str:
     return value[:3] + "****" + value[-4:] if len(value) >= 8 else value and "****"
 
 
+def _value(value: str, field: str) -> str:
+    """A corrected value as it is read."""
+    if not value:
+        return "（空）"
+    if field == "urgency":
+        return say(f"urgency.{value}")
+    return _label(value) if field == "category" else value
+
+
 _templates.env.filters.update(
     china=china_text,
+    value=_value,
+    move=lambda key: say(f"move.{key}"),
+    party=lambda key: say(f"party.{key}"),
+    way=lambda key: say(f"way.{key}"),
+    correction=lambda key: say(f"correction.{key}"),
     category=_label,
     phone=_phone,
     state=lambda key: say(f"state.{key}"),

@@ -25,6 +25,10 @@ cli = typer.Typer(
 )
 knowledge_cli = typer.Typer(help="知识条目：检查、导入、导出。", no_args_is_help=True)
 cli.add_typer(knowledge_cli, name="knowledge")
+calendar_cli = typer.Typer(help="工作日历：查看、录入放假安排。", no_args_is_help=True)
+cli.add_typer(calendar_cli, name="calendar")
+libraries_cli = typer.Typer(help="机构、专家、企业、仪器设备四个库：导入、导出。", no_args_is_help=True)
+cli.add_typer(libraries_cli, name="libraries")
 errors = Console(stderr=True)
 
 
@@ -211,6 +215,68 @@ def knowledge_synonyms(
     from bot.editing import change_synonyms
 
     _report(change_synonyms(_settings(), add or (), remove or ()))
+
+
+@calendar_cli.command("show")
+def calendar_show() -> None:
+    """查看已录入的放假安排；缺今年或明年的会说明。"""
+    from bot.calendars import show_calendar
+
+    _report(show_calendar(_settings(), today=_today()))
+
+
+@calendar_cli.command("import")
+def calendar_import(
+    file: Annotated[Path, typer.Argument(help="一年的放假安排，JSON 文件", exists=True, dir_okay=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看哪些时限会变，不写入")] = False,
+) -> None:
+    """录入一年的放假安排，重算所有未办结申请的时限。"""
+    from bot.calendars import import_notice
+
+    _report(import_notice(_settings(), file, dry_run=dry_run))
+
+
+_Library = Annotated[str, typer.Argument(help="providers、experts、enterprises 或 instruments")]
+
+
+@libraries_cli.command("import")
+def libraries_import(
+    table: _Library,
+    file: Annotated[Path, typer.Argument(help="csv 或 xlsx 文件，最大 10 MB", exists=True, dir_okay=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查，不写入")] = False,
+) -> None:
+    """导入一个库；真实数据会替换演示数据，有一行错误就整个文件不写入。"""
+    from bot.libraries import import_file
+
+    _report(import_file(_settings(), table, file, dry_run=dry_run))
+
+
+@libraries_cli.command("export")
+def libraries_export(
+    table: _Library, file: Annotated[Path, typer.Argument(help="写到哪里：.csv 或 .xlsx")]
+) -> None:
+    """导出一个库的全部记录。"""
+    from bot.libraries import export_file
+
+    _report([export_file(_settings(), table, file)])
+
+
+@libraries_cli.command("template")
+def libraries_template(
+    table: _Library, file: Annotated[Path, typer.Argument(help="写到哪里：.csv 或 .xlsx")]
+) -> None:
+    """写一份空白模板，列名下填写即可导入。"""
+    from bot.libraries import template_file
+
+    _report([template_file(table, file)])
+
+
+@libraries_cli.command("demo")
+def libraries_demo() -> None:
+    """装入演示数据；已有真实数据的库不动。"""
+    from bot.libraries import load_demonstration
+
+    _report(load_demonstration(_settings()))
 
 
 @cli.command()

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from admin.api import health_routes
 from admin.pages import admin_app
-from bot.actions import knowledge
+from bot.actions import clocks, knowledge
 from bot.actions.context import Context, SystemClock
 from bot.channels.metrics import Metrics
 from bot.channels.simulator.page import simulator_app
@@ -67,7 +67,7 @@ class Program:
 
 
 def open_context(settings: Settings, *, clock: Clock | None = None) -> Context:
-    """Database (made and migrated when new), shipped knowledge, and the brain over it."""
+    """Database (made and migrated when new), shipped knowledge and notices, and the brain over it."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database)
     upgrade(database)
@@ -77,6 +77,7 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> Context:
     thresholds = replace(CALIBRATED, answer=sure) if sure else CALIBRATED
     ctx = Context(settings, database, clock or SystemClock(), Brain(understander, nothing, thresholds))
     knowledge.load_shipped(ctx)
+    clocks.load_shipped(ctx)
     renew(ctx)
     return ctx
 

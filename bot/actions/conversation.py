@@ -12,7 +12,8 @@ from bot.core.dialogue import step, wants_late, wants_tickets
 from bot.core.messages import Incoming, Kind, Outgoing
 from bot.core.reach import Abilities, Quotas, abilities, allowance_after
 from bot.core.rendering import fit
-from bot.core.tickets import TicketKind, TicketState, TicketView
+from bot.core.ticket_states import TicketKind, TicketState
+from bot.core.tickets import TicketView
 from bot.core.times import china_date
 from bot.core.turns import DialogueState, EraseContact, Facts, KeepMaterial, Said, Turn
 from bot.core.wording import say

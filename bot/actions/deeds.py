@@ -5,8 +5,10 @@ from functools import singledispatch
 
 from bot.actions.contacts import _erase_contact, _remember
 from bot.actions.context import Transaction
+from bot.actions.courses import _move_own
 from bot.actions.tickets import _open_ticket
 from bot.core.messages import Incoming, Outgoing
+from bot.core.times import china_text
 from bot.core.turns import (
     CollectLate,
     Command,
@@ -14,6 +16,7 @@ from bot.core.turns import (
     EraseContact,
     KeepMaterial,
     LeaveQueue,
+    MoveTicket,
     NoteStation,
     OpenTicket,
     RecordFeedback,
@@ -21,7 +24,7 @@ from bot.core.turns import (
     SaveConsent,
     Turn,
 )
-from bot.core.wording import AHEAD, NUMBER
+from bot.core.wording import AHEAD, NUMBER, REMARK, TOLD, UNTIL
 from bot.store import conversations, people, tickets
 from bot.store.conversations import Talk
 
@@ -56,10 +59,19 @@ def _do(command: Command, deed: _Deed) -> None:
 
 @_do.register
 def _(command: OpenTicket, deed: _Deed) -> None:
-    deed.marks[NUMBER] = _open_ticket(
-        deed.tx, deed.talk, command.form, channel=f"wechat-{deed.incoming.account}"
-    )
+    opened = _open_ticket(deed.tx, deed.talk, command.form, channel=f"wechat-{deed.incoming.account}")
+    deed.marks[NUMBER] = opened.number
+    if opened.clock is not None:
+        deed.marks[UNTIL] = china_text(opened.clock.due)
+        deed.marks[REMARK] = opened.clock.rests_on.remark
     _remember(deed.tx, deed.talk, command.form)
+
+
+@_do.register
+def _(command: MoveTicket, deed: _Deed) -> None:
+    deed.marks[TOLD] = _move_own(
+        deed.tx, deed.talk, number=command.number, wanted=command.move, note=command.note
+    )
 
 
 @_do.register

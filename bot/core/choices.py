@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.core import answers, needform
+from bot.core import answers, needform, own_tickets
 from bot.core.answers import option
 from bot.core.messages import Outgoing
-from bot.core.tickets import TicketKind
+from bot.core.ticket_states import TicketKind
 from bot.core.turns import (
     CollectLate,
     DialogueState,
@@ -35,6 +35,10 @@ _WORDS: dict[str, str] = {
     "转人工": "human",
     "人工": "human",
     "我的申请": "mine",
+    "催办": "urge",
+    "撤回": "withdraw-ask",
+    "撤回申请": "withdraw-ask",
+    "确认完成": "confirm",
     "查看答复": "look",
     "下一个": "next",
     "登记需求": "register",
@@ -72,7 +76,7 @@ def chosen(state: DialogueState, said: Said) -> str:
         number = _number(match[1])
         if 1 <= number <= len(state.choices):
             return state.choices[number - 1].id
-    return _WORDS.get(text, "")
+    return _WORDS.get(text) or own_tickets.commanded(said.text.strip())
 
 
 def _number(text: str) -> int:
@@ -138,29 +142,16 @@ def _human(scene: Scene, _argument: str) -> Turn:
     return scene.turn(say(name, ahead=AHEAD), (), RequestStaff("asked"))
 
 
-def _mine(scene: Scene, _argument: str) -> Turn:
-    tickets = scene.facts.tickets
-    wanted = scene.heard.understanding.slots.tickets if scene.said.heard else ()
-    if wanted:
-        found = [ticket for ticket in tickets if ticket.number in wanted]
-        if not found:
-            return scene.turn(say("progress.unknown", number=wanted[0]), (option("mine"), option("human")))
-        tickets = tuple(found)
-    if not tickets:
-        return scene.turn(say("progress.none"), (option("register"), option("human")))
-    lines = [
-        say(
-            "progress.line",
-            number=ticket.number,
-            kind=say(f"kind.{ticket.kind}"),
-            state=say(f"state.{ticket.state}"),
-            date=ticket.created_on.isoformat(),
-            content=ticket.content if len(ticket.content) <= 30 else ticket.content[:30] + "…",
-        )
-        for ticket in tickets[:5]
-    ]
-    head = [] if wanted else [say("progress.list")]
-    return and_resume(scene, scene.turn("\n".join([*head, *lines, say("progress.hint")]), (option("human"),)))
+def _own(name: str) -> Callable[[Scene, str], Turn]:
+    """An action on the contact's own tickets; a form that was open goes on after it."""
+
+    def handler(scene: Scene, argument: str) -> Turn:
+        if name == "withdraw-ask" and not argument and scene.state.form is not None:
+            return needform.cancel(scene)
+        turn = own_tickets.ACTIONS[name](scene, argument)
+        return turn if turn.state.affirm or turn.state.deny else and_resume(scene, turn)
+
+    return handler
 
 
 def _look(scene: Scene, _argument: str) -> Turn:
@@ -266,7 +257,7 @@ ACTIONS: dict[str, Callable[[Scene, str], Turn]] = {
     "none": _none_of_these,
     "register": _register,
     "human": _human,
-    "mine": _mine,
+    **{name: _own(name) for name in own_tickets.ACTIONS},
     "look": _look,
     "menu": lambda scene, _: answers.menu(scene, say("menu")),
     "info": lambda scene, _: and_resume(scene, answers.service_info(scene)),

@@ -8,7 +8,8 @@ from bot.core.answers import option
 from bot.core.brain import Brain, Heard, Outcome
 from bot.core.choices import act_on, and_resume, chosen
 from bot.core.messages import Kind, Outgoing
-from bot.core.tickets import TicketKind
+from bot.core.own_tickets import READS
+from bot.core.ticket_states import TicketKind
 from bot.core.turns import (
     DialogueState,
     EraseContact,
@@ -50,7 +51,8 @@ def wants_tickets(state: DialogueState, said: Said) -> bool:
     action = chosen(state, said)
     understanding = said.heard.understanding
     return (
-        action in ("mine", "erase-ask", "erase")
+        action.partition(":")[0] in READS
+        or action in ("erase-ask", "erase")
         or understanding.act is Act.PROGRESS
         or bool(understanding.slots.tickets)
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 from bot.core.answers import option
 from bot.core.messages import Option
-from bot.core.tickets import TicketKind
+from bot.core.ticket_states import TicketKind
 from bot.core.turns import DropMaterial, Form, OpenTicket, SaveConsent, Scene, Turn
-from bot.core.wording import NUMBER, say
+from bot.core.wording import NUMBER, REMARK, UNTIL, say
 from intents.categories import Category
 from intents.slots import Slots, is_phone_like, read_phone, read_slots
 from intents.understand import Understanding
@@ -215,6 +215,8 @@ def _is_detail(form: Form, slots: Slots) -> bool:
     """Does the message add to the need instead of answering? “三台，加急” is nobody's name."""
     if form.kind is not TicketKind.NEED or form.asking == "content":
         return False
+    if slots.companies or slots.persons or slots.phones:
+        return False  # who asks, told again
     if slots.pieces or slots.standards or slots.is_urgent:
         return True
     # A firm may be named after a place or a thing, a person hardly.
@@ -271,7 +273,7 @@ def submit(scene: Scene) -> Turn:
     if missing(form):
         return ask(scene, form)
     options: tuple[Option, ...] = (option("mine"),)
-    text = say(f"form.opened_{form.kind}", number=NUMBER)
+    text = say(f"form.opened_{form.kind}", number=NUMBER, until=UNTIL, remark=REMARK)
     if scene.state.second:
         text += "\n\n" + say("answer.second", text=scene.state.second)
         options = (option("next"), *options)

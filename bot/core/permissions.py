@@ -15,10 +15,14 @@ class Right(StrEnum):
 
     SEE_TICKETS = "see-tickets"
     SEE_CONVERSATIONS = "see-conversations"
+    HANDLE_TICKETS = "handle-tickets"
+    EDIT_LIBRARIES = "edit-libraries"  # import and export, and see how people are reached
 
 
 _RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.OPERATOR: frozenset({Right.SEE_TICKETS, Right.SEE_CONVERSATIONS}),
+    Role.OPERATOR: frozenset(
+        {Right.SEE_TICKETS, Right.SEE_CONVERSATIONS, Right.HANDLE_TICKETS, Right.EDIT_LIBRARIES}
+    ),
 }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from bot.core.brain import Brain, Heard
 from bot.core.messages import Kind, Option, Outgoing
-from bot.core.tickets import TicketKind, TicketView
+from bot.core.ticket_states import Move, TicketKind
+from bot.core.tickets import TicketView
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,15 @@ class OpenTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveTicket:
+    """The contact makes this move on their own ticket; the reply is what comes of it."""
+
+    number: str
+    move: Move
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestStaff:
     """Put the conversation into the queue for staff; `reason` is asked, unhelpful or unclear."""
 
@@ -154,6 +164,7 @@ class NoteStation:
 
 Command = (
     OpenTicket
+    | MoveTicket
     | RequestStaff
     | LeaveQueue
     | SaveConsent

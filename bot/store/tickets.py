@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from bot.core.ticket_states import FINAL
 from bot.store.base import Base, insert_row
+from bot.store.clocks import overdue_tickets, stop_clocks
 from bot.store.conversations import Message
 
 
@@ -37,7 +39,12 @@ class Ticket(Base):
     solution: Mapped[str] = mapped_column(sa.Text, default="")  # 技术服务解决过程
     recorder: Mapped[str] = mapped_column(sa.String(60), default="")  # 记录人
     reviewer: Mapped[str] = mapped_column(sa.String(60), default="")  # 审核人
-    is_urgent: Mapped[bool] = mapped_column(default=False)
+    is_urgent: Mapped[bool] = mapped_column(default=False)  # as registered
+    urgency: Mapped[str] = mapped_column(sa.String(16), default="normal")  # normal, urgent, green
+    waiting_since: Mapped[datetime | None]  # for the enterprise: the clocks are paused
+    urged_at: Mapped[datetime | None]  # 催办 that staff have not answered with a step yet
+    legs: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON, default=list)
+    concerned: Mapped[list[str]] = mapped_column(sa.JSON, default=list)  # whom a complaint is about
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
@@ -52,6 +59,15 @@ class TicketEvent(Base):
     actor: Mapped[str] = mapped_column(sa.String(60))
     what: Mapped[str] = mapped_column(sa.String(32))
     note: Mapped[str] = mapped_column(sa.Text, default="")
+    party: Mapped[str] = mapped_column(sa.String(16), default="")  # as whom; empty: not a move
+    state: Mapped[str] = mapped_column(sa.String(24), default="")  # after the move
+    leg: Mapped[int | None] = mapped_column(sa.Integer)
+    provider: Mapped[str] = mapped_column(sa.String(200), default="")
+    field: Mapped[str] = mapped_column(sa.String(16), default="")  # of a correction
+    before: Mapped[str] = mapped_column(sa.Text, default="")
+    after: Mapped[str] = mapped_column(sa.Text, default="")
+    told: Mapped[str] = mapped_column(sa.Text, default="")  # what the enterprise was told
+    told_way: Mapped[str] = mapped_column(sa.String(16), default="")  # reply, queued, unreachable
 
 
 class YearNumber(Base):
@@ -78,19 +94,36 @@ def next_number(connection: Connection, *, year: int, kind: str) -> int:
     return 1
 
 
-def add_ticket(connection: Connection, **values: Any) -> int:
-    """Insert a ticket and its first line of history; gives the ticket's id."""
+def add_ticket(connection: Connection, *, note: str = "", **values: Any) -> int:
+    """Insert a ticket and its first line of history, with a note if given; gives the ticket's id."""
     ticket_id = insert_row(connection, Ticket, **values)
-    add_event(connection, ticket_id, at=values["created_at"], actor="contact", what="registered")
+    add_event(connection, ticket_id, at=values["created_at"], actor="contact", what="registered", note=note)
     return ticket_id
 
 
+def set_respond_by(connection: Connection, ticket_id: int, at: datetime) -> None:
+    """Until when the enterprise hears from us (Annex B, 需求反馈时限)."""
+    connection.execute(sa.update(Ticket).where(Ticket.id == ticket_id).values(respond_by=at))
+
+
+def number_of(connection: Connection | Session, ticket_id: int) -> str:
+    """The ticket's number."""
+    return connection.execute(sa.select(Ticket.number).where(Ticket.id == ticket_id)).scalar_one()
+
+
 def add_event(
-    connection: Connection, ticket_id: int, *, at: datetime, actor: str, what: str, note: str = ""
-) -> None:
-    """Append one line to a ticket's history."""
-    connection.execute(
-        sa.insert(TicketEvent).values(ticket_id=ticket_id, at=at, actor=actor, what=what, note=note)
+    connection: Connection,
+    ticket_id: int,
+    *,
+    at: datetime,
+    actor: str,
+    what: str,
+    note: str = "",
+    **values: Any,
+) -> int:
+    """Append one line to a ticket's history; gives the line's id."""
+    return insert_row(
+        connection, TicketEvent, ticket_id=ticket_id, at=at, actor=actor, what=what, note=note, **values
     )
 
 
@@ -153,13 +186,17 @@ def ticket_numbered(session: Session, number: str) -> Ticket | None:
 def recent_tickets(
     session: Session, *, kind: str = "", limit: int = 100, before: int | None = None
 ) -> list[Ticket]:
-    """The newest tickets, of one kind if named, older than id `before` if given."""
-    query = sa.select(Ticket).order_by(Ticket.id.desc()).limit(limit)
-    if kind:
-        query = query.where(Ticket.kind == kind)
+    """The overdue tickets, by id, then the newest others; of one kind if named.
+
+    `before`: the next page, others alone with an id below that.
+    """
+    overdue = overdue_tickets()
+    query = sa.select(Ticket).where(Ticket.kind == kind) if kind else sa.select(Ticket)
+    others = query.where(Ticket.id.not_in(overdue)).order_by(Ticket.id.desc())
     if before is not None:
-        query = query.where(Ticket.id < before)
-    return list(session.scalars(query))
+        return list(session.scalars(others.where(Ticket.id < before).limit(limit)))
+    first = list(session.scalars(query.where(Ticket.id.in_(overdue)).order_by(Ticket.id).limit(limit)))
+    return first + list(session.scalars(others.limit(limit - len(first))))
 
 
 def count_tickets(session: Session) -> dict[str, int]:
@@ -177,15 +214,22 @@ def erase_tickets(connection: Connection, contact_id: int, *, at: datetime, with
     """
     numbers = []
     for row in tickets_of(connection, contact_id, limit=10_000):
-        is_done = row.state in ("closed", "withdrawn")
+        is_done = row.state in FINAL
         if not (is_done or with_open):
             continue
         numbers.append(row.number)
+        stop_clocks(connection, row.id)
         state = row.state if is_done else "withdrawn"
         connection.execute(
             sa.update(Ticket)
             .where(Ticket.id == row.id)
-            .values(person="", phone="", applicant="", content="", state=state)
+            .values(person="", phone="", applicant="", content="", state=state, concerned=[], urged_at=None)
+        )
+        # The lines stay, the words in them may be the contact's.
+        connection.execute(
+            sa.update(TicketEvent)
+            .where(TicketEvent.ticket_id == row.id, TicketEvent.party != "")
+            .values(note="", before="", after="", told="")
         )
         add_event(connection, row.id, at=at, actor="system", what="erased")
         connection.execute(

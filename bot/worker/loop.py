@@ -1,4 +1,4 @@
-"""The worker: one thread that delivers, finishes what was left, tidies up and renews the knowledge."""
+"""The worker: one thread that delivers, finishes what was left, fires timers, tidies up and renews the knowledge."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from bot.actions.context import Context
 from bot.actions.conversation import finish, forget_receipts, queued
 from bot.ports import Sender
 from bot.worker.outbox import deliver_due
+from bot.worker.timers import fire_due
 
 _PATIENCE = timedelta(seconds=15)  # a queued push is still in its web process's hands before that
 log = structlog.get_logger()
@@ -56,6 +57,7 @@ class Worker(threading.Thread):
         while deliver_due(self._ctx, self._senders):
             pass
         finish_queued(self._ctx, older_than=patience)
+        fire_due(self._ctx)
         self._renew()
         if is_hourly:
             forget_receipts(self._ctx)

@@ -12,7 +12,17 @@ from bot.serving import running
 from bot.settings import Settings
 from tests.people import Enterprise
 
-ROUTES = ("/admin/", "/admin/password", "/admin/tickets/NQI-2026-000001", "/admin/conversations/1")
+ROUTES = (
+    "/admin/",
+    "/admin/password",
+    "/admin/tickets/NQI-2026-000001",
+    "/admin/conversations/1",
+    "/admin/libraries",
+    "/admin/libraries/providers",
+    "/admin/libraries/providers/record?number=P001",
+    "/admin/libraries/providers/download",
+    "/admin/libraries/providers/template",
+)
 PASSWORD = "long-enough-2026"
 
 
@@ -95,6 +105,8 @@ def test_what_an_enterprise_wrote_is_shown_as_text_and_its_phone_masked(
     assert page.status_code == 200
     assert "<script>" not in page.text
     assert "138****5678" in page.text
+    assert "从内容中读到" in page.text
+    assert "椰汁" in page.text.split("从内容中读到")[1]
     assert "13812345678" not in page.text
     overview = browser.get("/admin/").text
     assert number in overview

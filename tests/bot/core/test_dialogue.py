@@ -146,6 +146,13 @@ def test_what_the_need_says_is_not_asked_again() -> None:
     assert "加急" in text(turn).splitlines()[-2]
 
 
+def test_who_asks_told_again_is_no_part_of_the_need() -> None:
+    form = talk(NEED, "海南示例食品有限公司", "李四", "13800000000", "海南示例食品有限公司")[-1].state.form
+    assert form is not None
+    assert (form.applicant, form.asking) == ("海南示例食品有限公司", "confirm")
+    assert "示例食品" not in form.content
+
+
 def test_what_was_said_before_registering_is_not_asked_again() -> None:
     asked = heard("ABC食品有限公司急着办有机认证，找谁", Outcome.REFER, mood=Mood.QUESTION)
     form = talk(asked, "登记需求")[-1].state.form
