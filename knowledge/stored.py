@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import files
 from itertools import accumulate, pairwise
@@ -47,14 +46,16 @@ def index_of(release: Release, tokenizer: Words, folder: Path) -> Index:
     found = load(path, release, tokenizer)
     if found is not None and len(found.changed(release)) <= MANY_CHANGES:
         return found.updated(release)
-    built = Index.build(release, tokenizer)
-    # Without the file the next start is slower, nothing else.
-    with suppress(OSError):
-        save(built, path)
+    try:
+        save(Index.build(release, tokenizer), path)
         for other in folder.glob("index-*"):
             if other != path:
                 other.unlink(missing_ok=True)
-    return built
+    except OSError:
+        # Without the file the next start is slower, nothing else.
+        return Index.build(release, tokenizer)
+    # Read again, though it was just built: what building leaves behind is a third of the memory.
+    return load(path, release, tokenizer) or Index.build(release, tokenizer)
 
 
 def _fingerprint(tokenizer: Words) -> str:
