@@ -37,6 +37,10 @@ class Guard:
             raise NotLoggedInError
         return found
 
+    def token(self, nqi_session: Annotated[str, Cookie()] = "") -> str:
+        """A dependency: the CSRF token that the forms of a page carry."""
+        return self.session(nqi_session)[1]
+
     def require(self, right: Right) -> Callable[[str], Actor]:
         """A dependency: the actor, who holds this right."""
 
@@ -101,7 +105,7 @@ def auth_router(ctx: Context, guard: Guard) -> APIRouter:
         nqi_session: Annotated[str, Cookie()] = "",
     ) -> HTMLResponse | RedirectResponse:
         actor, token = found
-        _check(csrf, token)
+        check_csrf(csrf, token)
         try:
             change_password(ctx, actor, old=old, new=new, keep=nqi_session)
         except RefusedError as refusal:
@@ -121,7 +125,7 @@ def auth_router(ctx: Context, guard: Guard) -> APIRouter:
         csrf: Annotated[str, Form()],
         nqi_session: Annotated[str, Cookie()] = "",
     ) -> RedirectResponse:
-        _check(csrf, found[1])
+        check_csrf(csrf, found[1])
         log_out(ctx, key=nqi_session)
         response = RedirectResponse("/admin/login", status_code=303)
         response.delete_cookie(COOKIE, path="/admin")
@@ -130,7 +134,7 @@ def auth_router(ctx: Context, guard: Guard) -> APIRouter:
     return router
 
 
-def _check(given: str, token: str) -> None:
+def check_csrf(given: str, token: str) -> None:
     """Refuse a form that another site sent."""
     if not hmac.compare_digest(given.encode(), token.encode()):
         raise ForbiddenError("csrf", "页面已过期，请刷新后重试。")

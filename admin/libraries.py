@@ -1,18 +1,17 @@
 """The four libraries in the browser: look, search, bring files in, take them out; whom a ticket may be referred to."""
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Cookie, Depends, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from admin.auth import Guard
+from admin.auth import Guard, check_csrf
 from admin.templating import page
 from bot.actions.context import Context
 from bot.actions.libraries import (
@@ -27,8 +26,9 @@ from bot.actions.libraries import (
     table_named,
 )
 from bot.core.permissions import Actor, Right
+from bot.core.ticket_states import FINAL
 from bot.core.times import china_date
-from bot.errors import ForbiddenError, RefusedError
+from bot.errors import RefusedError
 from bot.store.tickets import Ticket
 from intents.categories import Category
 from knowledge.library import Enterprise, Provider
@@ -42,7 +42,6 @@ _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_OVER = ("answered", "closed", "withdrawn")  # states of tickets that need nobody any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +94,6 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
     see = guard.require(Right.SEE_TICKETS)
     edit = guard.require(Right.EDIT_LIBRARIES)
 
-    def csrf(nqi_session: Annotated[str, Cookie()] = "") -> str:
-        return guard.session(nqi_session)[1]
-
     @router.get("")
     def first(_actor: Annotated[Actor, Depends(see)]) -> RedirectResponse:
         return RedirectResponse("/admin/libraries/providers", status_code=303)
@@ -107,7 +103,7 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
         request: Request,
         name: str,
         actor: Annotated[Actor, Depends(see)],
-        token: Annotated[str, Depends(csrf)],
+        token: Annotated[str, Depends(guard.token)],
         q: str = "",
         page: str = "1",
     ) -> HTMLResponse:
@@ -119,11 +115,10 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
         request: Request,
         name: str,
         actor: Annotated[Actor, Depends(edit)],
-        token: Annotated[str, Depends(csrf)],
+        token: Annotated[str, Depends(guard.token)],
         given: Annotated[_Upload, Depends(_uploaded)],
     ) -> HTMLResponse:
-        if not hmac.compare_digest(given.csrf.encode(), token.encode()):
-            raise ForbiddenError("csrf", "页面已过期，请刷新后重试。")
+        check_csrf(given.csrf, token)
         table = table_named(name)
         report = import_file(
             ctx, table, given.data, form=given.form, actor=actor.name, dry_run=given.is_trial
@@ -136,7 +131,7 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
         request: Request,
         name: str,
         actor: Annotated[Actor, Depends(see)],
-        token: Annotated[str, Depends(csrf)],
+        token: Annotated[str, Depends(guard.token)],
         number: str = "",
     ) -> HTMLResponse:
         table = table_named(name)
@@ -173,7 +168,7 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
 def advice_for(ctx: Context, libraries: Libraries, ticket: Ticket) -> Advice | None:
     """Whom a ticket may be referred to; None where nobody need be asked: another kind, erased, over."""
     known = {category.value for category in Category}
-    if ticket.kind != "need" or ticket.category not in known or not ticket.content or ticket.state in _OVER:
+    if ticket.kind != "need" or ticket.category not in known or not ticket.content or ticket.state in FINAL:
         return None
     return libraries.advise(
         Category(ticket.category),

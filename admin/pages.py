@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Cookie, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
@@ -48,12 +48,11 @@ def _router(ctx: Context, guard: Guard) -> APIRouter:
     see_tickets = guard.require(Right.SEE_TICKETS)
     see_conversations = guard.require(Right.SEE_CONVERSATIONS)
 
-    def csrf(nqi_session: Annotated[str, Cookie()] = "") -> str:
-        return guard.session(nqi_session)[1]
-
     @router.get("/")
     def overview(
-        request: Request, actor: Annotated[Actor, Depends(see_tickets)], token: Annotated[str, Depends(csrf)]
+        request: Request,
+        actor: Annotated[Actor, Depends(see_tickets)],
+        token: Annotated[str, Depends(guard.token)],
     ) -> HTMLResponse:
         with ctx.read() as session:
             found = tickets.recent_tickets(session, limit=50)
@@ -76,7 +75,7 @@ def _router(ctx: Context, guard: Guard) -> APIRouter:
         request: Request,
         conversation_id: int,
         actor: Annotated[Actor, Depends(see_conversations)],
-        token: Annotated[str, Depends(csrf)],
+        token: Annotated[str, Depends(guard.token)],
     ) -> HTMLResponse:
         with ctx.read() as session:
             messages = conversations.transcript(session, conversation_id)

@@ -1,29 +1,28 @@
 """One ticket in the browser: what it says, what may be done with it now, and all that was done."""
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Cookie, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 
-from admin.auth import Guard
+from admin.auth import Guard, check_csrf
 from admin.libraries import advice_for
 from admin.templating import page
 from bot.actions.context import Context
 from bot.actions.courses import correct_ticket, take_step
 from bot.actions.libraries import Libraries
-from bot.core.deadlines import Urgency
 from bot.core.permissions import Actor, Right
 from bot.core.ticket_states import Move, Party
 from bot.core.tickets import Field as TicketField
 from bot.core.tickets import fields_of, offers, version
-from bot.errors import ForbiddenError, NotFoundError, RefusedError
+from bot.errors import NotFoundError, RefusedError
 from bot.store import courses, tickets
 from intents.categories import Category
+from intents.quantities import Urgency
 from intents.slots import read_slots
 
 
@@ -61,8 +60,7 @@ class _Visit:
 
     def check(self, csrf: str) -> None:
         """Refuse a form that another site sent."""
-        if not hmac.compare_digest(csrf.encode(), self.token.encode()):
-            raise ForbiddenError("csrf", "页面已过期，请刷新后重试。")
+        check_csrf(csrf, self.token)
 
     @property
     def done(self) -> RedirectResponse:
@@ -130,9 +128,9 @@ def _visit(guard: Guard, right: Right) -> Callable[..., _Visit]:
         request: Request,
         number: str,
         actor: Annotated[Actor, Depends(allowed)],
-        nqi_session: Annotated[str, Cookie()] = "",
+        token: Annotated[str, Depends(guard.token)],
     ) -> _Visit:
-        return _Visit(request, number.upper(), actor, guard.session(nqi_session)[1])
+        return _Visit(request, number.upper(), actor, token)
 
     return visit
 

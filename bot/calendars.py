@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.actions.clocks import notices, preview_notice, replace_notice
 from bot.app import open_context
-from bot.core.calendar import DayKind, HolidayNotice, SpecialDay
+from bot.core.calendar import DayKind, HolidayNotice, SpecialDay, break_days
 from bot.errors import RefusedError
 from bot.settings import Settings
 
@@ -76,8 +76,7 @@ def _days(one: dict[str, Any]) -> list[SpecialDay]:
     for day in worked:
         if day.weekday() < 5:
             raise RefusedError("calendar-day", f"{name}的调休上班日 {day} 不是周末，请核对。")
-    off = (SpecialDay(first + timedelta(days=number), DayKind.OFF, name) for number in range(length))
-    return [*off, *(SpecialDay(day, DayKind.WORK, name) for day in worked)]
+    return break_days(name, first, last, worked)
 
 
 def _described(notice: HolidayNotice) -> list[str]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Urgency(StrEnum):
-    """How soon the service is wanted."""
+    """How soon the service is wanted; the green lane is for trade tests (G 6.2.1)."""
 
     NORMAL = "normal"
     URGENT = "urgent"  # 加急, 明天要报告

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.actions.context import Context, Transaction
 from bot.core.calendar import Closure, HolidayNotice, WorkCalendar, shipped_notices
-from bot.core.deadlines import DEFAULT_RULES, Allowance, Clock, Pause, Step, Urgency, explain_change, plan
+from bot.core.deadlines import DEFAULT_RULES, Allowance, Clock, Pause, Step, explain_change, plan
 from bot.core.times import china_text
 from bot.core.wording import say
 from bot.store import clocks as store
@@ -18,6 +18,7 @@ from bot.store import tickets
 from bot.store.audit import add_line
 from bot.store.clocks import Calendars
 from intents.categories import Category
+from intents.quantities import Urgency
 
 RESPOND = Step.ASSESS  # by its end staff have spoken to the enterprise: the ticket's respond_by (Annex B)
 _EVENTS = {"remind": "reminded", "due": "overdue", "escalate": "escalated"}

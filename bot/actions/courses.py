@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.actions.clocks import RESPOND, Given, _given, _plan_clock, _start_clock, _stop_clocks
 from bot.actions.context import Context, Transaction
-from bot.core.deadlines import Pause, Step, Urgency, explain_change
+from bot.core.deadlines import Pause, Step, explain_change
 from bot.core.permissions import Actor, Right
 from bot.core.reach import abilities
 from bot.core.ticket_states import (
@@ -34,6 +34,7 @@ from bot.errors import ConflictError, ForbiddenError, NotFoundError, RefusedErro
 from bot.store import clocks, courses, delivery, tickets
 from bot.store.conversations import Talk
 from intents.categories import Category
+from intents.quantities import Urgency
 
 _STEPS = {
     Due.ASSESS: Step.ASSESS,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.actions.clocks import Given, _plan_clock, _start_clock
 from bot.actions.context import Transaction
-from bot.core.deadlines import Clock, Step, Urgency
+from bot.core.deadlines import Clock, Step
 from bot.core.ticket_states import TicketKind, TicketState
 from bot.core.tickets import format_number
 from bot.core.times import china_date
@@ -14,6 +14,7 @@ from bot.store import tickets
 from bot.store.clocks import station_of
 from bot.store.conversations import Talk
 from intents.categories import Category
+from intents.quantities import Urgency
 from intents.slots import read_slots
 
 
@@ -66,7 +67,7 @@ def _first_step(tx: Transaction, talk: Talk, form: Form) -> Given | None:
     if form.kind is not TicketKind.NEED:
         return None
     urgency = Urgency.URGENT if form.is_urgent else Urgency.NORMAL
-    if read_slots(form.content).urgency.value == Urgency.GREEN.value:
+    if read_slots(form.content).urgency is Urgency.GREEN:
         urgency = Urgency.GREEN
     return Given(
         Step.ASSESS, tx.now, urgency, Category(form.category), station_of(tx.connection, talk.contact_id)

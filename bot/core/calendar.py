@@ -10,7 +10,7 @@ A day rests on the notice of its year; the last week of December also on the nex
 Every result names the notices it rests on and the years that were provisional; a missing year never raises.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -348,12 +348,17 @@ def shipped_notices() -> tuple[HolidayNotice, ...]:
 def _notice(entry: Mapping[str, Any]) -> HolidayNotice:
     days: list[SpecialDay] = []
     for one in entry["breaks"]:
-        first, last = (date.fromisoformat(end) for end in one["off"])
-        off = (first + number * _DAY for number in range((last - first).days + 1))
-        days += [SpecialDay(day, DayKind.OFF, one["name"]) for day in off]
-        days += [SpecialDay(date.fromisoformat(day), DayKind.WORK, one["name"]) for day in one["work"]]
+        first, last = map(date.fromisoformat, one["off"])
+        days += break_days(one["name"], first, last, map(date.fromisoformat, one["work"]))
     published = date.fromisoformat(entry["published"])
     return HolidayNotice(entry["year"], tuple(days), entry["number"], published, entry["url"])
+
+
+def break_days(name: str, first: date, last: date, worked: Iterable[date]) -> list[SpecialDay]:
+    """The days of one break: off from the first to the last day, both included, and those worked for it."""
+    off = (first + number * _DAY for number in range((last - first).days + 1))
+    found = [SpecialDay(day, DayKind.OFF, name) for day in off]
+    return found + [SpecialDay(day, DayKind.WORK, name) for day in worked]
 
 
 @cache

@@ -15,6 +15,7 @@ from bot.core.calendar import Basis, Closure, DayKind, Moment, WorkCalendar
 from bot.core.times import CHINA, china_date, china_text
 from bot.errors import SettingsError
 from intents.categories import Category
+from intents.quantities import Urgency
 
 SURVEY_LIMIT = 5  # working days after the service ended (S 9.2.1): a rule may be shorter, never longer
 
@@ -41,14 +42,6 @@ _LABELS = {
     Step.SERVICE: "服务周期",
     Step.SURVEY: "满意度评价时限",
 }
-
-
-class Urgency(StrEnum):
-    """How much a need presses; the green lane is for trade tests (G 6.2.1)."""
-
-    NORMAL = "normal"
-    URGENT = "urgent"
-    GREEN = "green"
 
 
 class Recipient(StrEnum):
