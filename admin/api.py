@@ -1,5 +1,7 @@
 """Health and metrics for machines."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -8,7 +10,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.actions.context import Context
+from bot.actions.outbox import work_counts
 from bot.store import conversations, delivery, tickets
+
+_WORK = {
+    "nqi_timers": "timers whose moment has passed and that have not fired",
+    "nqi_tasks": "tasks of staff",
+    "nqi_surveys": "surveys that are asked or will be",
+    "nqi_attachments": "files of contacts, providers and staff",
+}
 
 
 class _Records(Collector):
@@ -18,14 +28,22 @@ class _Records(Collector):
         self._ctx = ctx
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """Receipts, outbox and tickets by state or kind, and entries."""
+        """Receipts, outbox, tickets, files and work by state, channel or kind; how late the outbox is; entries."""
+        now = self._ctx.clock.now()
         with self._ctx.read() as session:
             families = [
                 _family("nqi_receipts", "remembered pushes", "state", conversations.count_receipts(session)),
-                _family(
-                    "nqi_outbox_messages", "messages to be sent", "state", delivery.count_outbox(session)
+                _outbox(delivery.outbox_counts(session)),
+                GaugeMetricFamily(
+                    "nqi_outbox_oldest_due_seconds",
+                    "since the moment at which the longest waiting message was due",
+                    value=delivery.longest_delay(session, now=now),
                 ),
                 _family("nqi_tickets", "registered tickets", "kind", tickets.count_tickets(session)),
+                *(
+                    _family(name, _WORK[name], "state", counts)
+                    for name, counts in work_counts(session, now).items()
+                ),
             ]
         families.append(
             GaugeMetricFamily("nqi_entries", "entries that are live", value=len(self._ctx.brain.entries))
@@ -33,7 +51,16 @@ class _Records(Collector):
         return families
 
 
-def _family(name: str, text: str, label: str, counts: dict[str, int]) -> GaugeMetricFamily:
+def _outbox(counts: list[tuple[str, str, int]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "nqi_outbox_messages", "messages that leave or left", labels=["state", "channel"]
+    )
+    for state, channel, count in counts:
+        family.add_metric([state, channel], count)
+    return family
+
+
+def _family(name: str, text: str, label: str, counts: Mapping[str, int]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=[label])
     for key, count in sorted(counts.items()):
         family.add_metric([key], count)

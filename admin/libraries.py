@@ -1,4 +1,4 @@
-"""The four libraries in the browser: look, search, bring files in, take them out; whom a ticket may be referred to."""
+"""The four libraries in the browser: look, search, bring files in, take them out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from bot.actions.context import Context
 from bot.actions.libraries import (
     LABELS,
     PRIVATE,
-    Advice,
     Libraries,
     Record,
     Report,
@@ -26,11 +25,8 @@ from bot.actions.libraries import (
     table_named,
 )
 from bot.core.permissions import Actor, Right
-from bot.core.ticket_states import FINAL
 from bot.core.times import china_date
 from bot.errors import RefusedError
-from bot.store.tickets import Ticket
-from intents.categories import Category
 from knowledge.library import Enterprise, Provider
 from knowledge.library_rows import MOST_BYTES, MOST_ROWS, Table, written
 
@@ -163,22 +159,6 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
         return _attachment(written(table, (), form="xlsx"), f"{table.name}-template.xlsx", "xlsx")
 
     return router
-
-
-def advice_for(ctx: Context, libraries: Libraries, ticket: Ticket) -> Advice | None:
-    """Whom a ticket may be referred to; None where nobody need be asked: another kind, erased, over."""
-    known = {category.value for category in Category}
-    if ticket.kind != "need" or ticket.category not in known or not ticket.content or ticket.state in FINAL:
-        return None
-    return libraries.advise(
-        Category(ticket.category),
-        ticket.content,
-        applicant=ticket.applicant,
-        on=china_date(ctx.clock.now()),
-        loads={},
-        scores={},
-        recent=(),
-    )
 
 
 def _list_page(

@@ -6,8 +6,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
+from admin.accounts import accounts_router
+from admin.attachments import attachments_router
 from admin.auth import Guard, MustChangeError, NotLoggedInError, auth_router
+from admin.clocks import clocks_router
+from admin.improvements import improvements_router
+from admin.intake import intake_router
 from admin.libraries import libraries_router
+from admin.outbox import outbox_router
 from admin.templating import STATIC, page
 from admin.tickets import tickets_router
 from bot.actions.context import Context
@@ -22,9 +28,12 @@ def admin_app(ctx: Context) -> FastAPI:
     web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     guard = Guard(ctx)
     web.include_router(auth_router(ctx, guard))
-    libraries = Libraries(ctx)
+    web.include_router(accounts_router(ctx, guard))
+    libraries = Libraries.of(ctx)
     web.include_router(_router(ctx, guard))
     web.include_router(tickets_router(ctx, guard, libraries))
+    for router in (improvements_router, attachments_router, intake_router, outbox_router, clocks_router):
+        web.include_router(router(ctx, guard))
     web.include_router(libraries_router(ctx, guard, libraries))
     web.mount("/static", StaticFiles(directory=STATIC), name="static")
 

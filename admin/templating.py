@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from starlette.templating import Jinja2Templates
 
+from bot.core.permissions import Right
 from bot.core.times import china_text
 from bot.core.wording import say
 from intents.categories import Category
@@ -20,6 +21,17 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+# The navigation: who holds the right sees the page.
+_PAGES = (
+    (Right.HANDLE_TICKETS, "/admin/intake", "登记"),
+    (Right.HANDLE_TICKETS, "/admin/tasks", "待办"),
+    (Right.HANDLE_TICKETS, "/admin/visits", "走访"),
+    (Right.SEE_TICKETS, "/admin/improvements", "改进"),
+    (Right.SEE_TICKETS, "/admin/libraries", "资源库"),
+    (Right.SEE_TICKETS, "/admin/clocks", "时限"),
+    (Right.RUN_CHANNELS, "/admin/outbox", "发送"),
+    (Right.EDIT_ACCOUNTS, "/admin/accounts", "账号"),
+)
 _templates = Jinja2Templates(directory=_HERE / "templates")
 
 
@@ -41,6 +53,7 @@ def _value(value: str, field: str) -> str:
     return _label(value) if field == "category" else value
 
 
+_templates.env.globals.update(pages=_PAGES)
 _templates.env.filters.update(
     china=china_text,
     value=_value,
@@ -52,6 +65,7 @@ _templates.env.filters.update(
     phone=_phone,
     state=lambda key: say(f"state.{key}"),
     kind=lambda key: say(f"kind.{key}"),
+    source=lambda key: say(f"source.{key}"),
 )
 
 

@@ -25,10 +25,12 @@ cli = typer.Typer(
 )
 knowledge_cli = typer.Typer(help="知识条目：检查、导入、导出。", no_args_is_help=True)
 cli.add_typer(knowledge_cli, name="knowledge")
-calendar_cli = typer.Typer(help="工作日历：查看、录入放假安排。", no_args_is_help=True)
+calendar_cli = typer.Typer(help="工作日历：查看、录入放假安排，登记和取消停办。", no_args_is_help=True)
 cli.add_typer(calendar_cli, name="calendar")
 libraries_cli = typer.Typer(help="机构、专家、企业、仪器设备四个库：导入、导出。", no_args_is_help=True)
 cli.add_typer(libraries_cli, name="libraries")
+staff_cli = typer.Typer(help="工作人员账号：新建、查看、重置密码、更改角色、停用。", no_args_is_help=True)
+cli.add_typer(staff_cli, name="staff")
 errors = Console(stderr=True)
 
 
@@ -74,6 +76,21 @@ def chat(
         return
     with running(_settings(simulator=True, log_level="error")) as program:
         talk(program.url, account)
+
+
+@cli.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="演完不退出，可以登录查看演出的内容")] = False,
+    pace: Annotated[float, typer.Option(help="每行之后停几秒", min=0, max=60)] = 0.5,
+) -> None:
+    """演示一件申请的全过程：三家企业、两家机构和一次评价，约一分钟，只用临时文件夹。"""
+    from bot.demo import run
+
+    try:
+        run(Console(), is_kept=keep, pace=pace)
+    except KeyboardInterrupt:
+        print("已停止。")  # noqa: T201
+        raise typer.Exit(0 if keep else 130) from None
 
 
 @cli.command()
@@ -236,6 +253,34 @@ def calendar_import(
     _report(import_notice(_settings(), file, dry_run=dry_run))
 
 
+_TRIAL = typer.Option("--dry-run", help="只看哪些时限会变，不写入")
+
+
+@calendar_cli.command("close")
+def calendar_close(
+    first: Annotated[str, typer.Argument(help="首日 2026-12-01，或时间 2026-12-01T14:00")],
+    last: Annotated[str, typer.Argument(help="末日（含）或时间；不填则到首日结束")] = "",
+    station: Annotated[str, typer.Option(help="服务站；不填则全部")] = "",
+    reason: Annotated[str, typer.Option(help="事由，写入受影响的申请")] = "",
+    dry_run: Annotated[bool, _TRIAL] = False,
+) -> None:
+    """登记停办，顺延受影响的时限。"""
+    from bot.calendars import close_station
+
+    _report(close_station(_settings(), first, last, station=station, reason=reason, dry_run=dry_run))
+
+
+@calendar_cli.command("open")
+def calendar_open(
+    number: Annotated[int, typer.Argument(help="停办的序号，见 nqi calendar show")],
+    dry_run: Annotated[bool, _TRIAL] = False,
+) -> None:
+    """取消一条停办，重算受影响的时限。"""
+    from bot.calendars import open_station
+
+    _report(open_station(_settings(), number, dry_run=dry_run))
+
+
 _Library = Annotated[str, typer.Argument(help="providers、experts、enterprises 或 instruments")]
 
 
@@ -277,6 +322,54 @@ def libraries_demo() -> None:
     from bot.libraries import load_demonstration
 
     _report(load_demonstration(_settings()))
+
+
+_Name = Annotated[str, typer.Argument(help="姓名，登录时使用")]
+_ROLES = "operator、head、staff、maintainer、coordinator 或 evaluator"
+
+
+@staff_cli.command("add")
+def staff_add(
+    name: _Name,
+    role: Annotated[str, typer.Option(help=_ROLES)],
+    email: Annotated[str, typer.Option(help="邮箱，用于接收提醒，可不填")] = "",
+) -> None:
+    """新建账号，显示一次性密码（只显示一次）。"""
+    from bot.staffing import add_staff
+
+    _report(add_staff(_settings(), name, role=role, email=email))
+
+
+@staff_cli.command("list")
+def staff_list() -> None:
+    """列出全部账号：姓名、角色、邮箱、状态。"""
+    from bot.staffing import list_staff
+
+    _report(list_staff(_settings()))
+
+
+@staff_cli.command("reset")
+def staff_reset(name: _Name) -> None:
+    """重置密码，显示新的一次性密码（只显示一次）。"""
+    from bot.staffing import reset_password
+
+    _report(reset_password(_settings(), name))
+
+
+@staff_cli.command("role")
+def staff_role(name: _Name, role: Annotated[str, typer.Argument(help=_ROLES)]) -> None:
+    """更改角色，下一次操作起生效。"""
+    from bot.staffing import change_role
+
+    _report([change_role(_settings(), name, role)])
+
+
+@staff_cli.command("close")
+def staff_close(name: _Name) -> None:
+    """停用账号，已登录的随即退出。"""
+    from bot.staffing import close_account
+
+    _report([close_account(_settings(), name)])
 
 
 @cli.command()

@@ -1,11 +1,14 @@
 """The composition root: the only place that knows everyone."""
 
+import contextlib
 import json
+import os
 import secrets
 import string
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +20,30 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from admin.api import health_routes
+from admin.intake_api import intake_api
 from admin.pages import admin_app
+from admin.portal import portal_app
+from admin.public import public_routes
 from bot.actions import clocks, knowledge
 from bot.actions.context import Context, SystemClock
+from bot.actions.links import webhook_secret
+from bot.actions.telling import NEWS_GAPS
+from bot.backends.memory import MemoryHub
+from bot.channels.mail import MailSender, MailServer
 from bot.channels.metrics import Metrics
 from bot.channels.simulator.page import simulator_app
 from bot.channels.simulator.platform import Platform
+from bot.channels.webhook import SmsSender, WebhookSender
 from bot.channels.wechat_api import WeChatApi
 from bot.channels.wechat_codec import Codec
 from bot.channels.wechat_in import Callback
 from bot.channels.wechat_out import WeChatSender
 from bot.core.brain import CALIBRATED, Brain
+from bot.core.notifications import parse
+from bot.core.reach import Channel
 from bot.errors import RefusedError
 from bot.logs import set_up_logs
-from bot.ports import Clock
+from bot.ports import Clock, Sender
 from bot.settings import AccountSettings, Settings
 from bot.store.base import Database
 from bot.store.migrate import upgrade
@@ -58,7 +71,7 @@ class Program:
     @property
     def url(self) -> str:
         """Where this process is reached from the same machine."""
-        return local_url(self.settings)
+        return self.settings.local_url
 
     @property
     def has_simulator(self) -> bool:
@@ -75,11 +88,33 @@ def open_context(settings: Settings, *, clock: Clock | None = None) -> Context:
     nothing = Index.build(Release.of(()), understander.tokenizer)
     sure = settings.answer_threshold
     thresholds = replace(CALIBRATED, answer=sure) if sure else CALIBRATED
-    ctx = Context(settings, database, clock or SystemClock(), Brain(understander, nothing, thresholds))
+    ctx = Context(
+        settings,
+        database,
+        clock or SystemClock(),
+        Brain(understander, nothing, thresholds),
+        secret=_secret(settings),
+    )
     knowledge.load_shipped(ctx)
     clocks.load_shipped(ctx)
     renew(ctx)
     return ctx
+
+
+def _secret(settings: Settings) -> bytes:
+    """What signs links and webhooks: the setting, else one that is made once and kept beside the data."""
+    if settings.secret_key:
+        return settings.secret_key.encode()
+    path = settings.data_dir / "secret.key"
+    if not path.exists():
+        # Written whole under another name first: two processes that start at once end with one key.
+        fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_bytes()
 
 
 def renew(ctx: Context) -> None:
@@ -101,11 +136,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Program:
     settings, simulated = with_simulator(settings)
     set_up_logs(settings.log_level)
     ctx = open_context(settings, clock=clock)
+    ctx.hub = MemoryHub()
     metrics = Metrics()
     accounts = _configured(settings)
+    _check_templates(accounts.values())
     apis = {name: _api(name, account, settings, simulated) for name, account in accounts.items()}
-    senders = {name: WeChatSender(name, api) for name, api in apis.items()}
-    worker = Worker(ctx, senders, renew=lambda: renew(ctx))
+    senders: dict[str, Sender] = {name: WeChatSender(name, api) for name, api in apis.items()}
+    senders |= _other_senders(ctx)
+    worker = Worker(ctx, senders, apis, renew=lambda: renew(ctx))
     ctx.poke = worker.poke
     codecs = {name: _codec(name, account, settings) for name, account in accounts.items()}
     platform = Platform({name: accounts[name] for name in simulated}, clock=ctx.clock) if simulated else None
@@ -115,9 +153,41 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Program:
     return Program(settings, ctx, web, worker, metrics, platform)
 
 
+def _other_senders(ctx: Context) -> dict[str, Sender]:
+    """E-mail, webhooks and SMS, as far as they are set up; webhooks go to whoever registered one."""
+    settings, secret_of = ctx.settings, partial(webhook_secret, ctx)
+    is_open = settings.webhook_insecure
+    found: dict[str, Sender] = {
+        Channel.WEBHOOK.value: WebhookSender(secret_of, ctx.clock, is_insecure_allowed=is_open)
+    }
+    if settings.smtp_host:
+        server = MailServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            security=settings.smtp_security,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+            sender=settings.mail_from,
+        )
+        found[Channel.EMAIL.value] = MailSender(server, ctx.clock)
+    if settings.sms_url:
+        found[Channel.SMS.value] = SmsSender(
+            settings.sms_url, secret_of("sms"), ctx.clock, is_insecure_allowed=is_open
+        )
+    return found
+
+
 def _configured(settings: Settings) -> Mapping[str, AccountSettings]:
     found = ((name, settings.account(name)) for name in _ACCOUNTS)
     return {name: account for name, account in found if account is not None}
+
+
+def _check_templates(accounts: Iterable[AccountSettings]) -> None:
+    """A template that cannot be read stops the start, not a message days later."""
+    for account in accounts:
+        for text in (account.notice_template, account.survey_template):
+            if text:
+                parse(text, gaps=NEWS_GAPS)
 
 
 def _codec(name: str, account: AccountSettings, settings: Settings) -> Codec:
@@ -125,14 +195,8 @@ def _codec(name: str, account: AccountSettings, settings: Settings) -> Codec:
 
 
 def _api(name: str, account: AccountSettings, settings: Settings, simulated: tuple[str, ...]) -> WeChatApi:
-    base = f"{local_url(settings)}/simulator/wechat" if name in simulated else settings.wechat_api_base
+    base = f"{settings.local_url}/simulator/wechat" if name in simulated else settings.wechat_api_base
     return WeChatApi(account, base=base)
-
-
-def local_url(settings: Settings) -> str:
-    """Where this process is reached from the same machine."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    return f"http://{host}:{settings.port}"
 
 
 def with_simulator(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
@@ -186,9 +250,12 @@ def _web(
     # A plain route: half the framework's cost, and no validation page can ever answer WeChat.
     web.router.routes.append(Route("/wechat/{account}", callback.answer, methods=["GET", "POST"]))
     web.router.routes.extend(health_routes(ctx, metrics.registry))
+    web.router.routes.extend(intake_api(ctx))
     web.mount("/admin", admin_app(ctx))
+    web.mount("/p", portal_app(ctx))
+    web.mount("/s", public_routes(ctx))
     if platform is not None:
-        address = f"{local_url(ctx.settings)}/wechat"
+        address = f"{ctx.settings.local_url}/wechat"
         web.mount("/simulator", simulator_app(platform, address))
 
     @web.get("/", include_in_schema=False)

@@ -13,6 +13,7 @@ import uvicorn
 from bot.actions.accounts import FIRST_NAME, create_first_administrator
 from bot.app import Program, build
 from bot.errors import RefusedError
+from bot.ports import Clock
 from bot.settings import Settings
 
 
@@ -71,12 +72,12 @@ def greeting(program: Program, password: str | None) -> str:
 
 
 @contextlib.contextmanager
-def running(settings: Settings) -> Iterator[Program]:
-    """A server on a free port in a thread, for as long as the block lasts."""
+def running(settings: Settings, *, clock: Clock | None = None) -> Iterator[Program]:
+    """A server on a free port in a thread, for as long as the block lasts; by the machine's clock unless another is named."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    program = build(replace(settings, host="127.0.0.1", port=port))
+    program = build(replace(settings, host="127.0.0.1", port=port), clock=clock)
     server = uvicorn.Server(_config(program))
     thread = threading.Thread(target=server.run, name="server", daemon=True)
     thread.start()

@@ -23,6 +23,13 @@ class AccountSettings:
     mode: str = "safe"  # safe | plain
     format: str = "xml"  # xml | json (mini-program)
     links: bool = True  # clickable text (protocol 5); off: numbered choices only
+    menus: bool = (
+        True  # tap menus in customer messages (protocol 4.4); off, or refused: clickable text or numbers
+    )
+    survey_template: str = (
+        ""  # template or subscription message that asks for a rating: ID|thing1={title}|time2={time}
+    )
+    notice_template: str = ""  # the same for news of a request
 
     @property
     def is_configured(self) -> bool:
@@ -38,7 +45,7 @@ class Settings:
     database_url: str = ""  # empty: SQLite in data_dir
     host: str = "127.0.0.1"
     port: int = 8000
-    public_url: str = ""  # https://… as WeChat sees it; only `doctor` needs it
+    public_url: str = ""  # https://… as the world sees it: for links in messages, and for `doctor`
     simulator: bool = False
     platform_name: str = "质量基础设施“一站式”服务平台"
     service_phone: str = ""
@@ -54,6 +61,21 @@ class Settings:
     quota_event_seconds: int = 60
     quota_enter: int = 2  # mini-program: after entering the customer-service window
     quota_reserved: int = 1  # kept for staff
+    quota_survey: int = 1  # kept for the survey
+    secret_key: str = field(
+        default="", repr=False
+    )  # signs links and webhooks; empty: made and kept in data_dir
+    link_days: int = 60  # how long a provider's link to a request works
+    smtp_host: str = ""  # empty: no e-mail is sent
+    smtp_port: int = 587
+    smtp_security: str = "starttls"  # starttls | tls | none
+    smtp_user: str = ""
+    smtp_password: str = field(default="", repr=False)
+    mail_from: str = ""
+    webhook_insecure: bool = False  # allow http and private addresses for webhooks
+    sms_url: str = ""  # the operator's SMS gateway; empty: no SMS
+    intake_key: str = field(default="", repr=False)  # key of the HTTP API for needs; empty: closed
+    attachment_max_bytes: int = 20_000_000
     answer_threshold: float = 0.0  # 0: the calibrated one that ships with the model
     log_level: str = "info"
     official: AccountSettings = field(default_factory=AccountSettings)
@@ -63,6 +85,17 @@ class Settings:
     def database(self) -> str:
         """The database as a SQLAlchemy address."""
         return self.database_url or f"sqlite:///{self.data_dir / 'nqi.db'}"
+
+    @property
+    def base_url(self) -> str:
+        """Where links lead that people get: the public address, else this machine's own."""
+        return self.public_url.rstrip("/") or self.local_url
+
+    @property
+    def local_url(self) -> str:
+        """Where this process is reached from the same machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.port}"
 
     def account(self, name: str) -> AccountSettings | None:
         """The account of that name, if it is configured."""
@@ -151,6 +184,12 @@ def _check(settings: Settings) -> None:
     for word in ("国家", "中国", "全国"):
         if settings.platform_name.startswith(word):
             raise SettingsError("settings", f"{PREFIX}PLATFORM_NAME 不得冠以“{word}”（建设指南 5.7）。")
+    _one_of(f"{PREFIX}SMTP_SECURITY", settings.smtp_security, ("starttls", "tls", "none"))
+    if settings.smtp_host and "@" not in settings.mail_from:
+        raise SettingsError("settings", f"设了 {PREFIX}SMTP_HOST，还要用 {PREFIX}MAIL_FROM 写明发件邮箱。")
+    for name, value in (("INTAKE_KEY", settings.intake_key), ("SECRET_KEY", settings.secret_key)):
+        if value and len(value) < 24:
+            raise SettingsError("settings", f"{PREFIX}{name} 太短，请用至少 24 位的随机字符。")
     for name in ("official", "miniprogram"):
         account: AccountSettings = getattr(settings, name)
         prefix = f"{PREFIX}{name.upper()}__"

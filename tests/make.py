@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from bot.ports import Outcome, Sent
+from bot.ports import Outcome, Parcel, Sent
 from intents.categories import OOS, Category
 from intents.understand import Act, Mood, Slots, Understanding
 from knowledge.entries import Basis, Confidence, Entry, Text
@@ -32,11 +32,11 @@ class RecordingSender:
     """Takes messages and answers with what it was told to, then with success."""
 
     outcomes: list[Outcome] = field(default_factory=list)
-    sent: list[tuple[str, str]] = field(default_factory=list)
+    sent: list[Parcel] = field(default_factory=list)
 
-    def send_text(self, openid: str, text: str) -> Outcome:
+    def send(self, parcel: Parcel) -> Outcome:
         """Record the message."""
-        self.sent.append((openid, text))
+        self.sent.append(parcel)
         return self.outcomes.pop(0) if self.outcomes else Sent()
 
 

@@ -2,12 +2,31 @@
 
 import re
 import time
+from datetime import date
+from html import unescape
+from typing import Any
+
+import httpx
 
 from bot.app import Program
 from bot.channels.simulator.phone import Bubble, Who
 from bot.channels.simulator.push import Delivery, Pusher
+from bot.store import clocks, delivery, surveys
+from intents.categories import Category
+from knowledge.library import (
+    Agreement,
+    Capability,
+    Contact,
+    Provider,
+    ProviderKind,
+    ProviderStatus,
+    Qualification,
+    QualificationKind,
+    check_character,
+)
 
 _NUMBER = re.compile(r"NQI-(?:[A-Z]-)?\d{4}-\d{6}")
+_SEEN = re.compile(r'name="seen" value="([^"]*)"')
 _MARKUP = re.compile(r"<a [^>]*>([^<]*)</a>")
 
 
@@ -79,6 +98,72 @@ class Enterprise:
         self.says("王经理")
         self.says("13800000000")
         return number_in(self.says("确认提交"))
+
+
+class Office:
+    """Somebody at a provider who opens the link of one referral."""
+
+    def __init__(self, link: str) -> None:
+        self.link = link
+        self.http = httpx.Client(trust_env=False, timeout=30)
+
+    def __enter__(self) -> "Office":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def sees(self) -> str:
+        """The page as it stands now."""
+        answer = self.http.get(self.link)
+        assert answer.status_code == 200, answer.text
+        return unescape(answer.text)
+
+    def acts(self, move: str, **data: str) -> str:
+        """Send one of the forms of the page; the page that follows, or the one with the refusal."""
+        form = {"move": move, "seen": _SEEN.findall(self.sees())[0], **data}
+        return unescape(self.http.post(self.link, data=form, follow_redirects=True).text)
+
+
+def drinks_tester(which: int, **changes: Any) -> Provider:
+    """A provider that tests drinks; the lower its number, the better its place."""
+    code = f"91999999{which:09d}"
+    given: dict[str, Any] = {
+        "number": f"P-{which}",
+        "name": f"示例{'甲乙丙丁戊'[which - 1]}检测中心",
+        "kind": ProviderKind.TESTING,
+        "credit_code": code + check_character(code),
+        "region": "海口市",
+        "service_regions": ("海南省",),
+        "contacts": (Contact("示例联系人", "业务", "0898-66660001"),),
+        "email": f"p{which}@example.com",
+        "qualifications": (
+            Qualification(QualificationKind.CMA, "210000000000", valid_until=date(2028, 12, 31)),
+        ),
+        "capabilities": (
+            Capability(Category.TESTING, "椰汁、饮料", "GB 7101", "全项检验", QualificationKind.CMA, 5),
+        ),
+        "agreement": Agreement("示例协议1", date(2026, 1, 1)),
+        "status": ProviderStatus.ACTIVE,
+    }
+    return Provider(**{**given, **changes})
+
+
+def settle(program: Program, seconds: float = 20.0) -> None:
+    """Wait until the worker has done all that is due by the program's clock."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        now = program.ctx.clock.now()
+        with program.ctx.read() as session:
+            if not (
+                clocks.due_timers(session, now=now, limit=1)
+                or surveys.due_surveys(session, now=now, limit=1)
+                or delivery.due_messages(session, now=now, limit=1)
+            ):
+                return
+        program.worker.poke("outbox")
+        time.sleep(0.02)
+    raise AssertionError(f"the worker has not done its work within {seconds} s")
 
 
 def number_in(text: str) -> str:

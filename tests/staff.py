@@ -12,13 +12,15 @@ from bot.core.permissions import Role
 from bot.store.people import Staff
 
 PASSWORD = "long-enough-2026"
+_LINK = re.compile(r'readonly value="([^"]+)"')
+_RECORD = re.compile(r"record\?number=([\w-]+)")
 _FIELD = re.compile(r'name="(csrf|seen)" value="([^"]*)"')
 
 
 class StaffMember:
     """Somebody with an account who looks at tickets and acts on them."""
 
-    def __init__(self, program: Program, name: str, role: Role = Role.OPERATOR) -> None:
+    def __init__(self, program: Program, name: str, role: Role = Role.OPERATOR, *, email: str = "") -> None:
         self.program = program
         self.name = name
         self.http = httpx.Client(base_url=program.url, trust_env=False)
@@ -31,6 +33,7 @@ class StaffMember:
                     password_hash=hashed,
                     must_change=False,
                     failures=0,
+                    email=email,
                     created_at=tx.now,
                 )
             )
@@ -60,6 +63,21 @@ class StaffMember:
     def steps(self, number: str, move: str, *, form: dict[str, str] | None = None, **data: str) -> str:
         """Make a move; gives the page that follows, or the one with the refusal."""
         return self.posts(number, "steps", {**(form or self.form(number)), "move": move, **data})
+
+    def refers(self, number: str, provider: str, reason: str = "") -> str:
+        """Refer to a provider of the library; gives the page that follows, or the one with the refusal."""
+        return self.posts(number, "referrals", {**self.form(number), "provider": provider, "reason": reason})
+
+    def link(self, number: str) -> str:
+        """The link of the referral that is open, as the page shows it for copying."""
+        found = _LINK.search(self.sees(number))
+        assert found, "no referral is open"
+        return found[1]
+
+    def suggested(self, number: str) -> list[str]:
+        """The providers that may be referred to now, best first."""
+        section = self.sees(number).partition('id="suggestions"')[2].partition("</ol>")[0]
+        return list(dict.fromkeys(_RECORD.findall(section)))
 
     def corrects(self, number: str, field: str, value: str, reason: str = "电话核实") -> str:
         """Correct a field; gives the page that follows."""

@@ -2,7 +2,10 @@
 
 import secrets
 
+from bot.actions.asking import _forget_surveys
+from bot.actions.attachments import _erase_files
 from bot.actions.context import Transaction
+from bot.actions.referral_ends import _end_referrals_of
 from bot.core.turns import Form
 from bot.store import audit, conversations, delivery, people, tickets
 from bot.store.conversations import Talk
@@ -24,6 +27,9 @@ def _erase_contact(tx: Transaction, talk: Talk, *, reason: str) -> None:
     # Who unfollows still waits for the service they registered: open tickets are erased when they end.
     has_unfollowed = reason == "unsubscribe"
     numbers = tickets.erase_tickets(tx.connection, talk.contact_id, at=tx.now, with_open=not has_unfollowed)
+    _end_referrals_of(tx, talk.contact_id)
+    _forget_surveys(tx, talk.contact_id)
+    _erase_files(tx, talk.contact_id)
     conversations.scrub_messages(tx.connection, talk.conversation_id)
     delivery.drop_outbox(tx.connection, talk.conversation_id)
     people.erase_contact(tx.connection, talk.contact_id, alias=f"erased-{secrets.token_hex(8)}", at=tx.now)

@@ -5,12 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.actions.asking import _ask_in_turn, _note_event
+from bot.actions.attachments import _note_media
 from bot.actions.context import Context, Transaction
 from bot.actions.deeds import _carry_out
+from bot.actions.referrals import offers_for
+from bot.actions.surveys import survey_view
 from bot.core.brain import Heard
-from bot.core.dialogue import step, wants_late, wants_tickets
+from bot.core.dialogue import step, wants_late, wants_offers, wants_tickets
 from bot.core.messages import Incoming, Kind, Outgoing
-from bot.core.reach import Abilities, Quotas, abilities, allowance_after
+from bot.core.rating import tapped_survey, wants_survey
+from bot.core.reach import Abilities, Channel, Purpose, Quotas, abilities, allowance_after
 from bot.core.rendering import fit
 from bot.core.ticket_states import TicketKind, TicketState
 from bot.core.tickets import TicketView
@@ -23,6 +28,7 @@ from bot.store.conversations import Talk
 _LEAVING = frozenset({"unsubscribe", "user_authorization_revoke", "user_authorization_cancellation"})
 _WORDED = frozenset({Kind.TEXT, Kind.VOICE})
 _MOST_TRIES = 3
+_MOST_HELD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,12 @@ def receive(ctx: Context, incoming: Incoming, heard: Heard | None) -> Answer:
             return Answer(known.reply, known.at, is_repeat=True)
         is_late = known is not None or _is_late(ctx, tx.now, incoming)
         turn = _take_turn(ctx, tx, talk, incoming, heard)
-        reply = _carry_out(tx, talk, turn, incoming)
+        reply = _with_held(tx, talk, _carry_out(tx, talk, turn, incoming))
+        reply = _with_survey(tx, talk, incoming, turn, reply)
         state, text = _fit(turn.state, reply, able)
-        _record_messages(tx, talk, incoming, heard, turn, text)
+        message_id = _record_messages(tx, talk, incoming, heard, turn, text)
+        _note_media(tx, talk, incoming, message_id)
+        _note_event(tx, talk, incoming)
         _save_talk(ctx, tx, talk, incoming, state, turn)
         return _settle(tx, talk, incoming, text, is_late=is_late, known=known, able=able)
 
@@ -213,6 +222,11 @@ def _facts(ctx: Context, tx: Transaction, talk: Talk, state: DialogueState, said
     is_pending = False
     if wants_tickets(state, said):
         views = tuple(_view(row) for row in tickets.tickets_of(tx.connection, talk.contact_id))
+    number = wants_offers(state, said)
+    offers = offers_for(ctx, number) if number and any(view.number == number for view in views) else ()
+    survey = None
+    if wants_survey(state, said):
+        survey = survey_view(tx.connection, talk.contact_id, now=tx.now, wanted=tapped_survey(state, said))
     if wants_late(state, said):
         late = tuple(
             row.late_reply for row in conversations.late_replies(tx.connection, talk.conversation_id)
@@ -232,6 +246,8 @@ def _facts(ctx: Context, tx: Transaction, talk: Talk, state: DialogueState, said
         tickets=views,
         late=late,
         is_late_pending=is_pending,
+        offers=offers,
+        survey=survey,
     )
 
 
@@ -246,6 +262,29 @@ def _view(row: Any) -> TicketView:
     )
 
 
+def _with_held(tx: Transaction, talk: Talk, reply: Outgoing | None) -> Outgoing | None:
+    """The reply, with the news that could not be sent before; the newest ones in words, the others by their number."""
+    if reply is None:
+        return None
+    held = delivery.held_messages(tx.connection, talk.conversation_id)
+    if not held:
+        return reply
+    delivery.told(tx.connection, [row.id for row in held], at=tx.now)
+    texts = [row.text for row in held[-_MOST_HELD:] if row.text]
+    more = [say("progress.held_more", count=len(held) - _MOST_HELD)] if len(held) > _MOST_HELD else []
+    return replace(reply, text="\n".join([reply.text, "", say("progress.held"), *texts, *more]))
+
+
+def _with_survey(
+    tx: Transaction, talk: Talk, incoming: Incoming, turn: Turn, reply: Outgoing | None
+) -> Outgoing | None:
+    """The reply, with the request to rate a service, where that waited for the contact to write."""
+    if reply is None or incoming.kind is Kind.EVENT:
+        return reply
+    line = _ask_in_turn(tx, replace(talk, state=turn.state.to_json()))
+    return replace(reply, text=f"{reply.text}\n\n{line}") if line else reply
+
+
 def _fit(state: DialogueState, reply: Outgoing | None, able: Abilities) -> tuple[DialogueState, str]:
     """The reply as one message; what does not fit waits for 更多."""
     if reply is None:
@@ -256,7 +295,8 @@ def _fit(state: DialogueState, reply: Outgoing | None, able: Abilities) -> tuple
 
 def _record_messages(
     tx: Transaction, talk: Talk, incoming: Incoming, heard: Heard | None, turn: Turn, text: str
-) -> None:
+) -> int:
+    """Append what was said by both; gives the id of the contact's message."""
     blank = {
         "ticket_id": None,
         "details": None,
@@ -268,23 +308,21 @@ def _record_messages(
     common = {**blank, "conversation_id": talk.conversation_id, "at": tx.now}
     is_erased = any(isinstance(command, EraseContact) for command in turn.commands)
     category = heard.understanding.category if heard else None
-    rows: list[dict[str, Any]] = [
-        {
-            **common,
-            "is_inbound": True,
-            "kind": incoming.kind.value,
-            "text": "" if is_erased else incoming.text or incoming.event,
-            "details": None if is_erased else _details(incoming),
-            "is_material": any(isinstance(command, KeepMaterial) for command in turn.commands),
-            "category": category.value if category else None,
-            "outcome": turn.outcome or None,
-        }
-    ]
+    said = {
+        **common,
+        "is_inbound": True,
+        "kind": incoming.kind.value,
+        "text": "" if is_erased else incoming.text or incoming.event,
+        "details": None if is_erased else _details(incoming),
+        "is_material": any(isinstance(command, KeepMaterial) for command in turn.commands),
+        "category": category.value if category else None,
+        "outcome": turn.outcome or None,
+    }
+    message_id = conversations.add_message(tx.connection, said)
     if text:
-        rows.append(
-            {**common, "is_inbound": False, "kind": "text", "text": text, "entry_id": turn.entry_id or None}
-        )
-    conversations.add_messages(tx.connection, rows)
+        answered = {"kind": "text", "text": text, "entry_id": turn.entry_id or None}
+        conversations.add_message(tx.connection, {**common, "is_inbound": False, **answered})
+    return message_id
 
 
 def _details(incoming: Incoming) -> dict[str, str] | None:
@@ -339,10 +377,13 @@ def _settle(
             delivery.add_outbox(
                 tx.connection,
                 key=f"reply:{incoming.key}",
-                conversation_id=talk.conversation_id,
+                lane=f"talk:{talk.conversation_id}",
+                channel=Channel.CUSTOMER.value,
                 account=talk.account,
-                openid=talk.openid,
+                address=talk.openid,
                 text=text,
+                purpose=Purpose.REPLY.value,
+                conversation_id=talk.conversation_id,
                 due_at=tx.now,
                 at=tx.now,
             )

@@ -3,13 +3,20 @@
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
+from bot.actions.attachments import _drop_files
+from bot.actions.bindings import _bind, _unbind
 from bot.actions.contacts import _erase_contact, _remember
 from bot.actions.context import Transaction
 from bot.actions.courses import _move_own
-from bot.actions.tickets import _open_ticket
+from bot.actions.referrals import _choose_provider
+from bot.actions.surveys import _rate
+from bot.actions.tickets import _open_ticket, _take_materials
 from bot.core.messages import Incoming, Outgoing
 from bot.core.times import china_text
 from bot.core.turns import (
+    AttachMaterial,
+    BindProvider,
+    ChooseProvider,
     CollectLate,
     Command,
     DropMaterial,
@@ -19,6 +26,7 @@ from bot.core.turns import (
     MoveTicket,
     NoteStation,
     OpenTicket,
+    RateService,
     RecordFeedback,
     RequestStaff,
     SaveConsent,
@@ -61,9 +69,8 @@ def _do(command: Command, deed: _Deed) -> None:
 def _(command: OpenTicket, deed: _Deed) -> None:
     opened = _open_ticket(deed.tx, deed.talk, command.form, channel=f"wechat-{deed.incoming.account}")
     deed.marks[NUMBER] = opened.number
-    if opened.clock is not None:
-        deed.marks[UNTIL] = china_text(opened.clock.due)
-        deed.marks[REMARK] = opened.clock.rests_on.remark
+    deed.marks[UNTIL] = china_text(opened.clock.due)
+    deed.marks[REMARK] = opened.clock.rests_on.remark
     _remember(deed.tx, deed.talk, command.form)
 
 
@@ -72,6 +79,30 @@ def _(command: MoveTicket, deed: _Deed) -> None:
     deed.marks[TOLD] = _move_own(
         deed.tx, deed.talk, number=command.number, wanted=command.move, note=command.note
     )
+
+
+@_do.register
+def _(command: ChooseProvider, deed: _Deed) -> None:
+    deed.marks[TOLD] = _choose_provider(deed.tx, deed.talk, number=command.number, provider=command.provider)
+
+
+@_do.register
+def _(command: BindProvider, deed: _Deed) -> None:
+    deed.marks[TOLD] = (
+        _bind(deed.tx, deed.talk, command.code) if command.code else _unbind(deed.tx, deed.talk)
+    )
+
+
+@_do.register
+def _(command: RateService, deed: _Deed) -> None:
+    _rate(deed.tx, deed.talk, command)
+
+
+@_do.register
+def _(command: AttachMaterial, deed: _Deed) -> None:
+    ticket_id = tickets.id_of(deed.tx.connection, command.number, contact_id=deed.talk.contact_id)
+    if ticket_id is not None:
+        _take_materials(deed.tx, deed.talk.conversation_id, ticket_id)
 
 
 @_do.register
@@ -110,6 +141,7 @@ def _(command: KeepMaterial, deed: _Deed) -> None:
 
 @_do.register
 def _(command: DropMaterial, deed: _Deed) -> None:
+    _drop_files(deed.tx, deed.talk.conversation_id)
     tickets.drop_materials(deed.tx.connection, deed.talk.conversation_id)
 
 

@@ -19,6 +19,7 @@ from bot.actions.context import Context, Transaction
 from bot.core.routing import Exclusion, Need, Roster, Suggestion, excluded_providers, suggest_providers
 from bot.errors import NotFoundError
 from bot.store import libraries as store
+from bot.store import referrals
 from bot.store.audit import add_line
 from intents.categories import Category
 from knowledge.library import Enterprise, Expert, Instrument, Provider
@@ -272,6 +273,12 @@ class Libraries:
         self._kept: dict[str, _Kept] = {}
         self._roster: tuple[tuple[int, int], Roster] | None = None
 
+    @classmethod
+    def of(cls, ctx: Context) -> "Libraries":
+        """The one of this process."""
+        found: Libraries = ctx.kept.setdefault("libraries", cls(ctx))
+        return found
+
     def records(self, table: Table[_R]) -> Mapping[str, _R]:
         """Number -> record, in the order of the numbers."""
         return self._current(table).records
@@ -300,6 +307,19 @@ class Libraries:
                 self._roster = kept.version, Roster.of(kept.records.values())
             return self._roster[1]
 
+    def need(self, category: Category, text: str, *, applicant: str) -> Need:
+        """A need as the routing wants it; the enterprise library tells the place and the code of who stands there."""
+        known = next(
+            (one for one in self.records(ENTERPRISES).values() if one.name == applicant.strip()), None
+        )
+        return Need.read(
+            category,
+            text,
+            applicant=applicant,
+            credit_code=known.credit_code if known else "",
+            region=known.region if known else "",
+        )
+
     def advise(
         self,
         category: Category,
@@ -307,27 +327,26 @@ class Libraries:
         *,
         applicant: str,
         on: date,
-        loads: Mapping[str, int],
-        scores: Mapping[str, float],
-        recent: Sequence[str],
+        within: Session | Connection | None = None,
+        most: int = 10,
     ) -> Advice:
-        """Whom a need may be referred to on that day (China date); demonstration providers stand there too, marked.
+        """Whom a need may be referred to on that day (China date), the `most` best; demonstration records too, marked.
 
-        The enterprise library tells the place and the credit code of an applicant it knows.
+        Open referrals and the turns of late are counted, `within` the transaction that wants to know, if one is under
+        way. Nobody has a score yet: until providers are evaluated (S 7.2.3) all of them count as newcomers.
         """
-        known = next(
-            (one for one in self.records(ENTERPRISES).values() if one.name == applicant.strip()), None
-        )
-        need = Need.read(
-            category,
-            text,
-            applicant=applicant,
-            credit_code=known.credit_code if known else "",
-            region=known.region if known else "",
-        )
-        roster = self.roster()
+        if within is None:
+            with self._ctx.read() as session:
+                return self.advise(category, text, applicant=applicant, on=on, within=session, most=most)
+        need, roster = self.need(category, text, applicant=applicant), self.roster()
         suggestions = suggest_providers(
-            need, roster, on=on, loads=loads, scores=scores, recent=recent, most=10
+            need,
+            roster,
+            on=on,
+            loads=referrals.loads(within),
+            scores={},
+            recent=referrals.recent(within, category.value),
+            most=most,
         )
         return Advice(suggestions, excluded_providers(need, roster, on=on))
 

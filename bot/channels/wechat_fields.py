@@ -20,6 +20,7 @@ _MAPPED = frozenset(
 # XML nests the list of a subscription event in one of these, JSON has it at the top (protocol 2.3).
 _WRAPPERS = frozenset({"SubscribeMsgPopupEvent", "SubscribeMsgChangeEvent", "SubscribeMsgSentEvent"})
 _LISTED_ID = re.compile(r"List\.\d+\.MsgID")
+_TEMPLATE_ID, _WORD = re.compile(r"[0-9A-Za-z_-]+"), re.compile(r"[A-Za-z]+")
 _MAX_DEPTH, _MAX_DETAILS = 4, 64
 
 
@@ -60,6 +61,7 @@ def _details(fields: Mapping[str, Any], kind: Kind, event: str) -> dict[str, str
     if kind is Kind.UNKNOWN:
         details["MsgType"] = text_of(fields.get("MsgType"))
     key = text_of(fields.get("EventKey"))
+    details |= _results(fields, details, event)
     if event == "scan":
         details["scene"] = key
     elif event == "subscribe" and key.startswith("qrscene_"):
@@ -68,6 +70,50 @@ def _details(fields: Mapping[str, Any], kind: Kind, event: str) -> dict[str, str
         # The sender is the platform's own account here; the person is spelt OpenID or openid (protocol 2.3).
         details["person"] = next((text_of(rest[name]) for name in rest if name.lower() == "openid"), "")
     return details
+
+
+def _results(fields: Mapping[str, Any], details: Mapping[str, str], event: str) -> dict[str, str]:
+    """What came of messages and popups: `msg_id` and `status`, or `templates` as `ID=accept,ID2=reject`."""
+    match event:
+        case "templatesendjobfinish" | "masssendjobfinish":
+            found = {"msg_id": text_of(fields.get("MsgID")), "status": text_of(fields.get("Status"))}
+        case "subscribe_msg_sent_event":
+            entries = _entries(details)
+            found = {
+                "msg_id": ",".join(entry.get("MsgID", "") for entry in entries),
+                "status": ",".join(_sent_status(entry) for entry in entries),
+            }
+        case "subscribe_msg_popup_event" | "subscribe_msg_change_event":
+            answers = (
+                (entry.get("TemplateId", ""), entry.get("SubscribeStatusString", ""))
+                for entry in _entries(details)
+            )
+            found = {
+                "templates": ",".join(
+                    f"{template}={answer.lower()}"
+                    for template, answer in answers
+                    if _TEMPLATE_ID.fullmatch(template) and _WORD.fullmatch(answer)
+                )
+            }
+        case _:
+            found = {}
+    return {name: value for name, value in found.items() if value}
+
+
+def _entries(details: Mapping[str, str]) -> list[dict[str, str]]:
+    """The flattened list of a subscription event, entry by entry."""
+    entries: dict[str, dict[str, str]] = {}
+    for name, value in details.items():
+        outer, _, rest = name.partition(".")
+        index, _, field = rest.partition(".")
+        if outer == "List" and index.isdigit() and field:
+            entries.setdefault(index, {})[field] = value
+    return list(entries.values())
+
+
+def _sent_status(entry: Mapping[str, str]) -> str:
+    """In the words of a template message's result: success, or failed and why."""
+    return "success" if entry.get("ErrorCode") == "0" else f"failed:{entry.get('ErrorStatus', '')}"
 
 
 def _flat(name: str, value: object, depth: int) -> Iterator[tuple[str, str]]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.core import answers, needform, own_tickets
+from bot.core import answers, needform, own_tickets, rating
 from bot.core.answers import option
 from bot.core.messages import Outgoing
 from bot.core.ticket_states import TicketKind
 from bot.core.turns import (
+    BindProvider,
     CollectLate,
     DialogueState,
     EraseContact,
@@ -19,10 +20,11 @@ from bot.core.turns import (
     Scene,
     Turn,
 )
-from bot.core.wording import AHEAD, say
+from bot.core.wording import AHEAD, TOLD, say
 
 _DIGITS = "一二三四五六七八九十"
 _PICK = re.compile(rf"第?\s*([0-9]{{1,2}}|十?[{_DIGITS}])\s*(?:个|项|号|条)?[.、。)）]?")
+_BIND = re.compile(r"绑定机构[\s:：]*(.{0,40})")
 _TRIM = " \t\n。！!.，,～~？?“”\"'"
 
 # Whole messages that always mean the same, whatever was said before.
@@ -39,6 +41,8 @@ _WORDS: dict[str, str] = {
     "撤回": "withdraw-ask",
     "撤回申请": "withdraw-ask",
     "确认完成": "confirm",
+    "选择机构": "choose",
+    "解绑机构": "bind",
     "查看答复": "look",
     "下一个": "next",
     "登记需求": "register",
@@ -60,6 +64,7 @@ _WORDS: dict[str, str] = {
     "我有建议": "suggestion",
     "意见建议": "suggestion",
     "取消": "cancel",
+    **dict.fromkeys(rating.WORDS, "rating"),
     **{item.label: item.id for item in answers.MENU},
 }
 
@@ -69,13 +74,18 @@ def chosen(state: DialogueState, said: Said) -> str:
     text = said.text.strip(_TRIM)
     # A menu id is only believed when it is one of the choices that we put under our last reply.
     for item in state.choices:
-        if text in (item.label, item.send) or (said.menu_id and said.menu_id == item.id):
+        if said.menu_id and said.menu_id == item.id:
+            return item.id
+    for item in state.choices:
+        if text in (item.label, item.send):
             return item.id
     match = _PICK.fullmatch(text)
     if match and state.choices and not (state.form and state.form.asking == "content"):
         number = _number(match[1])
         if 1 <= number <= len(state.choices):
             return state.choices[number - 1].id
+    if binding := _BIND.fullmatch(text):
+        return f"bind:{binding[1]}"
     return _WORDS.get(text) or own_tickets.commanded(said.text.strip())
 
 
@@ -123,6 +133,10 @@ def _unhelpful(scene: Scene, argument: str) -> Turn:
     )
 
 
+def _bind(scene: Scene, code: str) -> Turn:
+    return scene.turn(TOLD, scene.state.choices, BindProvider(code))
+
+
 def _none_of_these(scene: Scene, _argument: str) -> Turn:
     return scene.turn(say("deny"), (option("register"), option("human"), option("menu")), affirm="register")
 
@@ -152,6 +166,11 @@ def _own(name: str) -> Callable[[Scene, str], Turn]:
         return turn if turn.state.affirm or turn.state.deny else and_resume(scene, turn)
 
     return handler
+
+
+def _rating(name: str) -> Callable[[Scene, str], Turn]:
+    """An action on the contact's survey; a form that was open goes on after it."""
+    return lambda scene, argument: and_resume(scene, rating.ACTIONS[name](scene, argument))
 
 
 def _look(scene: Scene, _argument: str) -> Turn:
@@ -188,6 +207,8 @@ def _cancel(scene: Scene, _argument: str) -> Turn:
         return needform.cancel(scene)
     if scene.facts.is_waiting:
         return scene.turn(say("staff.left"), (), LeaveQueue())
+    if rating.is_running(scene):
+        return rating.pause(scene)
     return scene.turn(say("form.nothing_to_cancel"), (option("mine"), option("human")))
 
 
@@ -249,6 +270,7 @@ def and_resume(scene: Scene, turn: Turn) -> Turn:
 
 
 ACTIONS: dict[str, Callable[[Scene, str], Turn]] = {
+    "bind": _bind,
     "entry": _entry,
     "category": _category,
     "more": lambda scene, _: and_resume(scene, answers.more(scene)),
@@ -258,6 +280,7 @@ ACTIONS: dict[str, Callable[[Scene, str], Turn]] = {
     "register": _register,
     "human": _human,
     **{name: _own(name) for name in own_tickets.ACTIONS},
+    **{name: _rating(name) for name in rating.ACTIONS},
     "look": _look,
     "menu": lambda scene, _: answers.menu(scene, say("menu")),
     "info": lambda scene, _: and_resume(scene, answers.service_info(scene)),
@@ -267,7 +290,8 @@ ACTIONS: dict[str, Callable[[Scene, str], Turn]] = {
     "cancel": _cancel,
     "complaint": _complaint,
     "suggestion": _suggestion,
-    "submit": lambda scene, _: needform.submit(scene),
+    "submit": lambda scene, argument: needform.submit(scene, is_sure=argument == "anyway"),
+    "merge": needform.merge,
     "edit": _edit,
     "set-category": _set_category,
     "skip": _skip,

@@ -1,6 +1,6 @@
 """The clocks of a ticket: by when each step is due, whom to remind before and whom to tell after.
 
-All offsets and allowances are working time of the station's calendar; the rules are rows that an operator may edit.
+All offsets and allowances are working time of the station's calendar; the rules are a table that an operator edits.
 A ticket that waits for the enterprise has no running clock: integration drops its timers when the waiting begins and
 plans anew, with the pause, when it ends.
 """
@@ -8,70 +8,28 @@ plans anew, with the pause, when it ends.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 from itertools import product
 
 from bot.core.calendar import Basis, Closure, DayKind, Moment, WorkCalendar
+from bot.core.deadline_rules import DEFAULT_RULES, SURVEY_LIMIT, Allowance, Recipient, Rules, Step
 from bot.core.times import CHINA, china_date, china_text
-from bot.errors import SettingsError
+from bot.core.wording import say
 from intents.categories import Category
 from intents.quantities import Urgency
 
-SURVEY_LIMIT = 5  # working days after the service ended (S 9.2.1): a rule may be shorter, never longer
-
-
-class Step(StrEnum):
-    """A step that has a clock of its own (Annex A)."""
-
-    ASSESS = "assess"  # registered -> assessed
-    ACCEPT = "accept"  # referred -> the provider's answer (respond_by)
-    FIRST_CONTACT = "first-contact"  # accepted -> the provider has spoken to the enterprise
-    SERVICE = "service"  # accepted -> finished (service period)
-    SURVEY = "survey"  # finished -> the enterprise has been asked
-
-    @property
-    def label(self) -> str:
-        """How the step's deadline is named to people."""
-        return _LABELS[self]
-
-
-_LABELS = {
-    Step.ASSESS: "需求评估时限",
-    Step.ACCEPT: "需求反馈时限",
-    Step.FIRST_CONTACT: "首次联系时限",
-    Step.SERVICE: "服务周期",
-    Step.SURVEY: "满意度评价时限",
-}
-
-
-class Recipient(StrEnum):
-    """Who is reminded or told."""
-
-    PROVIDER = "provider"
-    STAFF = "staff"
-    SPECIALIST = "specialist"
-    HEAD = "head"
-    COORDINATOR = "coordinator"
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """Whole working days or working hours; SettingsError when both are given, one is below zero or beyond two years."""
-
-    days: int = 0
-    hours: float = 0.0
-
-    def __post_init__(self) -> None:
-        if (self.days and self.hours) or not (0 <= self.days <= 500 and 0 <= self.hours <= 4000):
-            raise SettingsError("clock-allowance", "时限请填500以内的工作日，或4000以内的工作小时。")
-
-    @property
-    def label(self) -> str:
-        """How it is written for people."""
-        return f"{self.days}个工作日" if self.days else f"{self.hours:g}个工作小时"
-
-    def __bool__(self) -> bool:
-        return bool(self.days or self.hours)
+__all__ = [
+    "Alarm",
+    "Allowance",
+    "Clock",
+    "Pause",
+    "Recipient",
+    "Step",
+    "Urgency",
+    "deadline",
+    "explain_change",
+    "explain_rules",
+    "plan",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,64 +42,6 @@ class Pause:
     def __post_init__(self) -> None:
         if self.end < self.start:
             raise ValueError("a pause ends after it begins")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How long a step may take; a rule for a category goes before the one for all (None)."""
-
-    step: Step
-    urgency: Urgency
-    allowance: Allowance
-    category: Category | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """Whom to remind before the due moment, or to tell after it; an escalation without offset comes at once.
-
-    Hours before are working hours up to the due moment; n days before is the opening of the n-th working day before it.
-    """
-
-    step: Step
-    urgency: Urgency
-    offset: Allowance
-    to: Recipient
-    is_escalation: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.offset and not self.is_escalation:
-            raise SettingsError("clock-prompt", "提醒须早于时限，请填写提前的时间。")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The table of all rules; SettingsError names what is double, missing, empty or against S 9.2.1."""
-
-    rules: tuple[Rule, ...]
-    prompts: tuple[Prompt, ...]
-
-    def __post_init__(self) -> None:
-        keys = [(rule.step, rule.urgency, rule.category) for rule in self.rules]
-        if len(set(keys)) < len(keys):
-            raise SettingsError("clock-rules", "同一环节、紧急程度和服务类别只能有一条时限。")
-        for step, urgency in product(Step, Urgency):
-            if (step, urgency, None) not in keys:
-                raise SettingsError("clock-rules", f"缺少{step.label}（{urgency.value}）的通用规则。")
-        for rule in self.rules:
-            if not rule.allowance:
-                raise SettingsError("clock-rules", f"{rule.step.label}须大于零。")
-            if rule.step is Step.SURVEY and not 1 <= rule.allowance.days <= SURVEY_LIMIT:
-                raise SettingsError("clock-survey", "满意度评价须在服务结束后1至5个工作日内提请。")
-
-    def allowance(self, step: Step, *, urgency: Urgency, category: Category | None = None) -> Allowance:
-        """What the step may take: by the category's own rule, else by the one for all."""
-        found = {
-            rule.category: rule.allowance
-            for rule in self.rules
-            if (rule.step, rule.urgency) == (step, urgency)
-        }
-        return found.get(category) or found[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +96,7 @@ def plan(
     start: datetime,
     *,
     calendar: WorkCalendar,
-    rules: Rules | None = None,
+    rules: Rules = DEFAULT_RULES,
     urgency: Urgency = Urgency.NORMAL,
     category: Category | None = None,
     pauses: Iterable[Pause] = (),
@@ -206,17 +106,17 @@ def plan(
 
     `agreed` replaces the rule's allowance: a service period from the need form, or an extension that was granted.
     Reminders that would come before the start are left out; one that would fall into a pause waits for its end.
-    The survey takes neither (ValueError): its five days are prescribed and nobody waits for the enterprise (S 9.2.1).
+    The survey takes no pauses and at most five days (ValueError): these are prescribed, and nobody waits for the
+    enterprise (S 9.2.1).
     """
-    table = rules or DEFAULT_RULES
     stopped = tuple(pauses)
-    if step is Step.SURVEY and (agreed or stopped):
-        raise ValueError("the survey has no agreed allowance and no pauses")
-    allowance = agreed or table.allowance(step, urgency=urgency, category=category)
+    if step is Step.SURVEY and (stopped or (agreed and not 1 <= agreed.days <= SURVEY_LIMIT)):
+        raise ValueError("the survey has no pauses and at most five days")
+    allowance = agreed or rules.allowance(step, urgency=urgency, category=category)
     due = deadline(calendar, start, allowance, stopped)
     remind: list[Alarm] = []
     escalate: list[Alarm] = []
-    for prompt in table.prompts:
+    for prompt in rules.prompts:
         if (prompt.step, prompt.urgency) != (step, urgency):
             continue
         if prompt.is_escalation:
@@ -238,6 +138,25 @@ def explain_change(old: Clock, new: Clock) -> str:
     return f"{new.step.label}由{china_text(old.due)}调整为{china_text(new.due)}：{_reason(old, new)}。"
 
 
+def explain_rules(before: Rules, after: Rules) -> list[str]:
+    """What a change of the table changes, a line each with what stood there before; for the page and the audit."""
+    old, new = ({rule.key: rule.allowance.label for rule in one.rules} for one in (before, after))
+    lines = []
+    for step, urgency, category in {**old, **new}:
+        was, now = (one.get((step, urgency, category), "按通用规则") for one in (old, new))
+        if was != now:
+            named = "，".join((say(f"urgency.{urgency}"), *([category.label] if category else [])))
+            lines.append(f"{step.label}（{named}）：{was} → {now}")
+    for step, urgency in product(Step, Urgency):
+        was, now = (
+            "、".join(prompt.label for prompt in one.prompts_of(step) if prompt.urgency is urgency) or "无"
+            for one in (before, after)
+        )
+        if was != now:
+            lines.append(f"{step.label}的提醒和督办（{say(f'urgency.{urgency}')}）：{was} → {now}")
+    return lines
+
+
 def _reason(old: Clock, new: Clock) -> str:
     reasons: list[str] = []
     if old.start != new.start:
@@ -248,18 +167,28 @@ def _reason(old: Clock, new: Clock) -> str:
         reasons.append("等待服务对象的时间不计入时限")
     if moved := _changed_days(old.rests_on, new.rests_on):
         source = _sources(new.rests_on, {day.year + reach for day in moved for reach in (0, day.month == 12)})
-        told = "、".join(f"{day.month}月{day.day}日改为{now}" for day, now in moved.items())
-        reasons.append(f"{source}，{told}")
-    closed = [_closures(one.rests_on, until=min(old.due, new.due)) for one in (old, new)]
-    if closed[0] != closed[1]:
-        named = "、".join(one.reason for one in closed[1] if one.reason)
-        reasons.append("服务站停办安排有变化" + (f"（{named}）" if named else ""))
+        days = "、".join(f"{day.month}月{day.day}日改为{kind}" for day, kind in moved.items())
+        reasons.append(f"{source}，{days}")
+    was, now = (_closures(one.rests_on, until=min(old.due, new.due)) for one in (old, new))
+    if was != now:
+        told = [one.reason for one in now if one.reason and one not in was]
+        told += [f"已取消：{one.reason}" for one in was if one.reason and one not in now]
+        reasons.append("服务站停办安排有变化" + (f"（{'、'.join(told)}）" if told else ""))
     if not reasons and old.due != new.due:
         reasons.append("服务站开放时间有变化")
+    if not reasons and _told(old) != _told(new):
+        reasons.append("提醒和督办的时间有变化")
     if not reasons:
         settled = [f"{year}年" for year in old.rests_on.provisional if year not in new.rests_on.provisional]
         reasons.append("、".join(settled) + "放假安排已录入" if settled else "计算依据没有影响结果的变化")
     return "；".join(reasons)
+
+
+def _told(clock: Clock) -> list[tuple[str, datetime, Recipient]]:
+    return [
+        *(("remind", alarm.at, alarm.to) for alarm in clock.remind_at),
+        *(("escalate", alarm.at, alarm.to) for alarm in clock.escalate_at),
+    ]
 
 
 def _changed_days(old: Basis, new: Basis) -> dict[date, str]:
@@ -305,84 +234,3 @@ def _outside(calendar: WorkCalendar, moment: datetime, pauses: Iterable[Pause]) 
 
 def _in_order(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
     return tuple(sorted(alarms, key=lambda alarm: (alarm.at, alarm.to)))
-
-
-def _days(number: int) -> Allowance:
-    return Allowance(days=number)
-
-
-def _hours(number: float) -> Allowance:
-    return Allowance(hours=number)
-
-
-# Defaults for the editable table, in the order normal, urgent, green. Only the survey's five days are prescribed
-# (S 9.2.1); all others are starting values for an operator to set after the station's own promises.
-_FOR_ALL = {
-    Step.ASSESS: (_days(1), _hours(4), _hours(2)),
-    Step.ACCEPT: (_days(2), _hours(4), _hours(2)),
-    Step.FIRST_CONTACT: (_days(1), _hours(4), _hours(2)),
-    Step.SERVICE: (_days(10), _days(5), _days(3)),
-    Step.SURVEY: (_days(5), _days(5), _days(5)),
-}
-_SERVICE = {
-    Category.POLICY: (_days(3), _days(2), _days(1)),
-    Category.CERTIFICATION: (_days(20), _days(10), _days(5)),
-    Category.STANDARDIZATION: (_days(20), _days(10), _days(5)),
-    Category.QUALITY_MANAGEMENT: (_days(20), _days(10), _days(5)),
-    Category.IP: (_days(20), _days(10), _days(5)),
-    Category.BRAND: (_days(20), _days(10), _days(5)),
-    Category.TRAINING: (_days(15), _days(8), _days(5)),
-}
-# Per step: reminders (offset before, in the same order, and whom), then escalations (offset after, and whom).
-_REMIND = {
-    Step.ASSESS: ((_hours(4), _hours(1), _hours(1)), Recipient.STAFF),
-    Step.ACCEPT: ((_hours(4), _hours(1), _hours(1)), Recipient.PROVIDER),
-    Step.FIRST_CONTACT: ((_hours(4), _hours(1), _hours(1)), Recipient.PROVIDER),
-    Step.SERVICE: ((_days(2), _days(1), _hours(4)), Recipient.PROVIDER),
-    Step.SURVEY: ((_days(1), _days(1), _days(1)), Recipient.STAFF),
-}
-_ESCALATE = {
-    Step.ASSESS: (((_hours(2), _hours(1), _hours(0)), Recipient.HEAD),),
-    Step.ACCEPT: (
-        ((_hours(0), _hours(0), _hours(0)), Recipient.STAFF),
-        ((_days(1), _hours(4), _hours(1)), Recipient.HEAD),
-    ),
-    Step.FIRST_CONTACT: (
-        ((_hours(0), _hours(0), _hours(0)), Recipient.SPECIALIST),
-        ((_days(1), _hours(4), _hours(1)), Recipient.HEAD),
-    ),
-    Step.SERVICE: (
-        ((_hours(0), _hours(0), _hours(0)), Recipient.SPECIALIST),
-        ((_days(1), _hours(4), _hours(2)), Recipient.HEAD),
-        ((_days(5), _days(3), _days(1)), Recipient.COORDINATOR),
-    ),
-    Step.SURVEY: (((_hours(0), _hours(0), _hours(0)), Recipient.HEAD),),
-}
-
-DEFAULT_RULES = Rules(
-    rules=(
-        *(
-            Rule(step, urgency, allowance)
-            for step, row in _FOR_ALL.items()
-            for urgency, allowance in zip(Urgency, row, strict=True)
-        ),
-        *(
-            Rule(Step.SERVICE, urgency, allowance, category)
-            for category, row in _SERVICE.items()
-            for urgency, allowance in zip(Urgency, row, strict=True)
-        ),
-    ),
-    prompts=(
-        *(
-            Prompt(step, urgency, offset, to)
-            for step, (row, to) in _REMIND.items()
-            for urgency, offset in zip(Urgency, row, strict=True)
-        ),
-        *(
-            Prompt(step, urgency, offset, to, is_escalation=True)
-            for step, told in _ESCALATE.items()
-            for row, to in told
-            for urgency, offset in zip(Urgency, row, strict=True)
-        ),
-    ),
-)

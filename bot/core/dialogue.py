@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.core import answers, needform
+from bot.core import answers, needform, rating
 from bot.core.answers import option
 from bot.core.brain import Brain, Heard, Outcome
 from bot.core.choices import act_on, and_resume, chosen
@@ -26,36 +26,56 @@ from intents.categories import Category
 from intents.understand import Act, Mood
 
 _MANY_UNCLEAR = 2  # after that many messages in a row that were not understood, staff are offered first
+_KEPT = frozenset({Kind.IMAGE, Kind.VIDEO, Kind.VOICE})
 _ASKED_LIMIT = 500  # characters of the last words that are remembered
 
 
 def step(state: DialogueState, said: Said, facts: Facts, brain: Brain) -> Turn:
     """Decide what one message leads to."""
-    scene = Scene(state, said, facts, brain)
-    if said.kind is Kind.EVENT:
+    scene = rating.known(Scene(state, said, facts, brain))
+    return rating.and_offer(scene, _decide(scene))
+
+
+def _decide(scene: Scene) -> Turn:
+    if scene.said.kind is Kind.EVENT:
         return _event(scene)
-    if said.heard is None:
+    if scene.said.heard is None:
         return _material(scene)
-    action = chosen(state, said)
+    # A tap on a rating may be days old: "满意" would else be taken for the question that stands now.
+    action = rating.tapped(scene) or chosen(scene.state, scene.said)
     if action:
         return _perform(scene, action)
-    if state.form is not None:
+    if scene.state.form is not None:
         return _in_form(scene)
-    return _free(scene)
+    return rating.hear(scene) or _free(scene)
 
 
 def wants_tickets(state: DialogueState, said: Said) -> bool:
     """Must the contact's tickets be read before this step?"""
+    name = _action(state, said).partition(":")[0]
+    # A form is compared with what is open before it is submitted.
+    if name in READS or name in ("erase-ask", "erase", "submit", "merge"):
+        return True
     if said.heard is None:
         return False
-    action = chosen(state, said)
     understanding = said.heard.understanding
-    return (
-        action.partition(":")[0] in READS
-        or action in ("erase-ask", "erase")
-        or understanding.act is Act.PROGRESS
-        or bool(understanding.slots.tickets)
-    )
+    is_confirming = state.form is not None and state.form.asking == "confirm"
+    if is_confirming and told_act(understanding.text) is Act.AFFIRM:
+        return True
+    return understanding.act is Act.PROGRESS or bool(understanding.slots.tickets)
+
+
+def wants_offers(state: DialogueState, said: Said) -> str:
+    """The number of the ticket whose providers must be read before this step; empty where none."""
+    name, _, number = _action(state, said).partition(":")
+    return number if name == "choose" else ""
+
+
+def _action(state: DialogueState, said: Said) -> str:
+    """What a tap, a number, a standing word or a menu button asks for."""
+    if said.kind is Kind.EVENT:
+        return said.event_key.removeprefix("bot:") if said.event == "click" else ""
+    return chosen(state, said) if said.heard is not None else ""
 
 
 def wants_late(state: DialogueState, said: Said) -> bool:
@@ -89,9 +109,17 @@ def _material(scene: Scene) -> Turn:
         return scene.turn(say("empty"), scene.state.choices, affirm=scene.state.affirm, deny=scene.state.deny)
     form = scene.state.form
     if form is not None:
-        turn = needform.ask(scene, form, say("form.material", kind=say(f"kind.{kind}")))
+        name = f"material.{kind}" if kind in (Kind.FILE, Kind.UNKNOWN) else "form.material"
+        turn = needform.ask(scene, form, say(name, kind=say(f"kind.{kind}")))
         return replace(turn, commands=(KeepMaterial(),))
-    return scene.turn(say(f"material.{kind}"), scene.state.choices)
+    # Only these carry a media id: nothing is promised of the others.
+    if kind in _KEPT:
+        text, kept = say(f"material.{kind}"), scene.state.kept + 1
+        turn = scene.turn(text, scene.state.choices, KeepMaterial(), kept=kept)
+    else:
+        turn = scene.turn(say(f"material.{kind}"), scene.state.choices)
+    # What was asked before the picture still stands.
+    return replace(turn, state=replace(turn.state, affirm=scene.state.affirm, deny=scene.state.deny))
 
 
 def _perform(scene: Scene, action: str) -> Turn:

@@ -5,11 +5,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.core import repeats
 from bot.core.answers import option
 from bot.core.messages import Option
-from bot.core.ticket_states import TicketKind
-from bot.core.turns import DropMaterial, Form, OpenTicket, SaveConsent, Scene, Turn
-from bot.core.wording import NUMBER, REMARK, UNTIL, say
+from bot.core.ticket_states import Move, TicketKind
+from bot.core.tickets import TicketView
+from bot.core.turns import (
+    AttachMaterial,
+    Command,
+    DropMaterial,
+    Form,
+    MoveTicket,
+    OpenTicket,
+    SaveConsent,
+    Scene,
+    Turn,
+)
+from bot.core.wording import NUMBER, REMARK, TOLD, UNTIL, say
 from intents.categories import Category
 from intents.slots import Slots, is_phone_like, read_phone, read_slots
 from intents.understand import Understanding
@@ -70,6 +82,8 @@ def start(scene: Scene, kind: TicketKind, *, content: str, category: str) -> Tur
         lines.append(say("form.consent"))
     elif facts.applicant and kind is TicketKind.NEED:
         lines.append(say("form.known"))
+    if scene.state.kept:
+        lines.append(say("form.kept", count=scene.state.kept))
     return ask(scene, form, "\n".join(lines))
 
 
@@ -265,24 +279,78 @@ def _changes(before: Form, after: Form) -> str:
     return "\n".join(lines)
 
 
-def submit(scene: Scene) -> Turn:
-    """Open the ticket, if the form is complete."""
+def submit(scene: Scene, *, is_sure: bool = False) -> Turn:
+    """Open the ticket, if the form is complete; what looks like an open ticket is shown first."""
     form = scene.state.form
     if form is None:
         return scene.turn(say("form.nothing"), (option("mine"), option("menu")))
     if missing(form):
         return ask(scene, form)
-    options: tuple[Option, ...] = (option("mine"),)
+    # Who insists with the very words after the question has answered it.
+    was_asked = any(item.id == _ANYWAY for item in scene.state.choices)
+    insists = was_asked and scene.said.text.strip() == say("option.submit")
+    found = () if is_sure or insists else _repeats(scene, form)
+    if found:
+        return _show_repeats(scene, form, found)
     text = say(f"form.opened_{form.kind}", number=NUMBER, until=UNTIL, remark=REMARK)
+    return _leave(scene, text, OpenTicket(form))
+
+
+_ANYWAY = "submit:anyway"
+_MERGE = "merge"
+
+
+def _repeats(scene: Scene, form: Form) -> tuple[TicketView, ...]:
+    if form.kind is TicketKind.SUGGESTION:
+        return ()
+    found = repeats.similar(form.content, form.category, scene.facts.tickets, kind=form.kind)
+    return tuple(ticket for ticket in found if ticket.may(Move.ADD))
+
+
+def _show_repeats(scene: Scene, form: Form, found: tuple[TicketView, ...]) -> Turn:
+    lines = [
+        say(
+            "form.repeat",
+            number=ticket.number,
+            state=say(f"state.{ticket.state}"),
+            date=ticket.created_on.isoformat(),
+        )
+        for ticket in found
+    ]
+    labels = [say("option.merge")]
+    if len(found) > 1:
+        labels = [say("option.merge_into", number=ticket.number) for ticket in found]
+    merges = tuple(
+        Option(label, label, f"{_MERGE}:{ticket.number}") for label, ticket in zip(labels, found, strict=True)
+    )
+    text = "\n".join([say("form.repeats"), *lines, say("form.repeat_choice")])
+    options = (*merges, option("anyway", _ANYWAY), option("cancel"))
+    return scene.turn(text, options, outcome="form", form=replace(form, asking="confirm"))
+
+
+def merge(scene: Scene, number: str) -> Turn:
+    """Add what the form says to the ticket that asks for the same, and forget the form."""
+    form = scene.state.form
+    # Only as an answer to our question: nothing is added to a ticket that we did not show.
+    is_offered = any(item.id == f"{_MERGE}:{number}" for item in scene.state.choices)
+    if form is None or not is_offered:
+        return submit(scene)
+    return _leave(scene, TOLD, MoveTicket(number, Move.ADD, form.content), AttachMaterial(number))
+
+
+def _leave(scene: Scene, text: str, *commands: Command) -> Turn:
+    """The form has served; the second need of an earlier message is offered."""
+    options: tuple[Option, ...] = (option("mine"),)
     if scene.state.second:
         text += "\n\n" + say("answer.second", text=scene.state.second)
         options = (option("next"), *options)
     return scene.turn(
         text,
         options,
-        OpenTicket(form),
+        *commands,
         outcome="form",
         form=None,
+        kept=0,
         asked="",
         affirm="next" if scene.state.second else "",
     )
@@ -291,5 +359,5 @@ def submit(scene: Scene) -> Turn:
 def cancel(scene: Scene) -> Turn:
     """Forget the form."""
     return scene.turn(
-        say("form.cancelled"), (option("menu"),), DropMaterial(), outcome="form", form=None, asked=""
+        say("form.cancelled"), (option("menu"),), DropMaterial(), outcome="form", form=None, kept=0, asked=""
     )

@@ -1,4 +1,4 @@
-"""A contact's own tickets: see them, urge, withdraw, add to, confirm."""
+"""A contact's own tickets: see them, urge, withdraw, add to, confirm, choose a provider."""
 
 import re
 from collections.abc import Callable
@@ -7,22 +7,24 @@ from bot.core.answers import option
 from bot.core.messages import Option
 from bot.core.ticket_states import Move
 from bot.core.tickets import TicketView
-from bot.core.turns import MoveTicket, Scene, Turn
+from bot.core.turns import ChooseProvider, MoveTicket, Scene, Turn
 from bot.core.wording import TOLD, say
 
 _MOST_SHOWN = 5
+_MOST_OFFERED = 3  # providers to choose from
 _ACTS = {
     "urge": (Move.URGE, "催办"),
     "withdraw-ask": (Move.WITHDRAW, "撤回"),
     "confirm": (Move.CONFIRM, "确认完成"),
     "add": (Move.ADD, "补充"),
+    "choose": (Move.REFER, "选择机构"),
 }
 _COMMAND = re.compile(
-    r"(催办|撤回|确认完成|补充)[\s:：]*(NQI-(?:[CS]-)?\d{4}-\d{6})(?:[\s:：，,。]+(.*))?",
+    r"(催办|撤回|确认完成|补充|选择机构)[\s:：]*(NQI-(?:[CS]-)?\d{4}-\d{6})(?:[\s:：，,。]+(.*))?",
     re.IGNORECASE | re.DOTALL,
 )
 _NAMES = {words: name for name, (_, words) in _ACTS.items()}
-READS = frozenset({*_ACTS, "withdraw", "mine"})
+READS = frozenset({*_ACTS, "withdraw", "mine", "provider"})
 """The actions that look at the contact's tickets."""
 
 
@@ -56,6 +58,7 @@ def _choices(shown: tuple[TicketView, ...]) -> tuple[Option, ...]:
         return tuple(_pick(ticket, "mine") for ticket in shown if ticket.is_open)
     ticket = shown[0]
     offered = (
+        (Move.REFER, option("choose", f"choose:{ticket.number}")),
         (Move.CONFIRM, option("confirm_ticket", f"confirm:{ticket.number}")),
         (Move.URGE, option("urge_ticket", f"urge:{ticket.number}")),
         (Move.ADD, option("add_ticket", f"add:{ticket.number}")),
@@ -132,6 +135,43 @@ def _add(scene: Scene, number: str) -> Turn:
     return _move(scene, number, Move.ADD, note)
 
 
+def _choose(scene: Scene, number: str) -> Turn:
+    """The providers that may serve the ticket, each with the reason of its place."""
+    if not number:
+        # Which providers fit is only read once the ticket is named.
+        fitting = [ticket for ticket in scene.facts.tickets if ticket.may(Move.REFER)]
+        if not fitting:
+            return _none_to_choose(scene)
+        picks = tuple(_pick(ticket, "choose") for ticket in fitting[:_MOST_SHOWN])
+        return scene.turn(
+            say("course.pick", act=say("option.choose")), (*picks, option("human")), outcome="clarify"
+        )
+    ticket = next((one for one in scene.facts.tickets if one.number == number), None)
+    if ticket is None:
+        return _unknown(scene, number)
+    if not ticket.may(Move.REFER):
+        return _none_to_choose(scene)
+    offers = [offer for offer in scene.facts.offers if offer.number == number][:_MOST_OFFERED]
+    if not offers:
+        return scene.turn(say("course.no_provider", number=number), (option("mine"), option("human")))
+    lines = [say("course.provider", provider=offer.name, reason=offer.reason) for offer in offers]
+    options = tuple(Option(offer.name, offer.name, f"provider:{number}:{offer.provider}") for offer in offers)
+    text = "\n".join([say("course.choose", number=number), *lines])
+    return scene.turn(text, (*options, option("platform", f"unchosen:{number}")), outcome="clarify")
+
+
+def _none_to_choose(scene: Scene) -> Turn:
+    return scene.turn(say("course.none", act=say("option.choose")), (option("mine"), option("human")))
+
+
+def _provider(scene: Scene, argument: str) -> Turn:
+    number, _, provider = argument.partition(":")
+    # Only one that we offered for this ticket: it was checked when it was ranked.
+    if not any(item.id == f"provider:{argument}" for item in scene.state.choices):
+        return mine(scene, number)
+    return scene.turn(TOLD, (option("mine"),), ChooseProvider(number, provider))
+
+
 ACTIONS: dict[str, Callable[[Scene, str], Turn]] = {
     "mine": mine,
     "urge": _on_ticket("urge", lambda scene, number: _move(scene, number, Move.URGE)),
@@ -139,5 +179,8 @@ ACTIONS: dict[str, Callable[[Scene, str], Turn]] = {
     "add": _on_ticket("add", _add),
     "withdraw-ask": _on_ticket("withdraw-ask", _ask_withdraw),
     "withdraw": _withdraw,
+    "choose": _choose,
+    "provider": _provider,
+    "unchosen": lambda scene, number: scene.turn(say("course.unchosen", number=number), (option("mine"),)),
     "unmoved": lambda scene, number: scene.turn(say("course.kept", number=number), (option("mine"),)),
 }

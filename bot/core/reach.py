@@ -2,10 +2,55 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from bot.core.messages import Incoming, Kind
 
 _TAPS = frozenset({"click", "scancode_push", "scancode_waitmsg", "subscribe", "scan"})
+
+
+class Channel(StrEnum):
+    """How a message leaves, and what it carries besides its text."""
+
+    CUSTOMER = "customer"  # 客服消息; extras: `choices` [[id, text], …] with `head` and `tail`, where taps are possible
+    TEMPLATE = "template"  # 模板消息; extras: `template`, `data` {key: value}, `url`
+    SUBSCRIPTION = "subscription"  # 订阅消息; extras: `template`, `data` {key: value}, `page`
+    SMS = "sms"  # by the operator's gateway
+    EMAIL = "email"  # extras: `subject`
+    WEBHOOK = "webhook"  # extras: `event` (its name), `data` (JSON), `secret_of` (whose secret signs it)
+
+    @property
+    def is_wechat(self) -> bool:
+        """Does it go through an account of ours?"""
+        return self in (Channel.CUSTOMER, Channel.TEMPLATE, Channel.SUBSCRIPTION)
+
+
+class Purpose(StrEnum):
+    """Why a message leaves: it decides which places of the allowance it may use."""
+
+    REPLY = "reply"  # the late answer to what the contact has just said
+    NOTICE = "notice"  # news of a request
+    STAFF = "staff"  # a person's words
+    SURVEY = "survey"
+    REMINDER = "reminder"  # of the survey
+    REFERRAL = "referral"  # to a provider
+    ALERT = "alert"  # to our own people
+
+
+def kept(purpose: Purpose, *, staff: int, survey: int, is_survey_coming: bool) -> int:
+    """How many messages of a contact's allowance must be left over: places kept for staff and for the survey.
+
+    Each may use its own place; what is kept for a survey that nobody waits for is staff's to use.
+    """
+    match purpose:
+        case Purpose.REPLY | Purpose.REMINDER:
+            return staff
+        case Purpose.STAFF:
+            return survey if is_survey_coming else 0
+        case Purpose.SURVEY:
+            return 0
+        case _:
+            return staff + survey
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum, auto
 from importlib.resources import files
 from typing import Any
 
+from bot.core.deadlines import Step
 from bot.errors import ConflictError, ForbiddenError, RefusedError
 
 
@@ -84,23 +85,6 @@ class Party(StrEnum):
     HEAD = auto()
     PROVIDER = auto()
     SYSTEM = auto()  # a timer, or the outcome of a survey
-
-
-class Due(StrEnum):
-    """The clocks: what must have happened in time."""
-
-    ACKNOWLEDGE = auto()  # GB/T 19012-2019, 7.4
-    ASSESS = auto()  # S 8.3.1; complaints: GB/T 19012-2019, 7.5
-    MATCH = auto()  # S 8.3.4
-    ACCEPT = auto()
-    FIRST_CONTACT = auto()
-    SERVICE = auto()  # the service period of Annex B
-    SURVEY = auto()  # S 9.2.1
-    REVIEW = auto()  # S 7.5
-    INVESTIGATE = auto()  # GB/T 19012-2019, 7.6
-    RESPOND = auto()  # GB/T 19012-2019, 7.7 and 7.8
-    OBJECT = auto()  # time for the complainant before closing, 7.9
-    ANSWER = auto()
 
 
 class Tick(StrEnum):
@@ -199,7 +183,7 @@ class Moved:
     """The ticket after a move, its clocks, and what the enterprise is told (empty: nothing)."""
 
     course: Course
-    ticks: tuple[tuple[Due, Tick], ...]
+    ticks: tuple[tuple[Step, Tick], ...]
     told: str
 
 
@@ -254,9 +238,9 @@ def rules(kind: TicketKind) -> Mapping[tuple[TicketState, Move], Rule]:
     return _TABLES[kind]
 
 
-def clocks(kind: TicketKind, state: TicketState) -> tuple[Due, ...]:
+def clocks(kind: TicketKind, state: TicketState) -> tuple[Step, ...]:
     """The clocks that run in a state; none in a final one."""
-    return tuple(map(Due, _DATA[kind]["clocks"].get(state, "").split()))
+    return tuple(map(Step, _DATA[kind]["clocks"].get(state, "").split()))
 
 
 def _has_own_leg(course: Course, facts: Facts) -> bool:
@@ -385,14 +369,14 @@ def _legs(course: Course, wanted: Move, facts: Facts) -> tuple[Leg, ...]:
     return tuple(legs)
 
 
-def _ticks(before: Course, after: Course, wanted: Move) -> tuple[tuple[Due, Tick], ...]:
+def _ticks(before: Course, after: Course, wanted: Move) -> tuple[tuple[Step, Tick], ...]:
     old, new = clocks(before.kind, before.state), clocks(after.kind, after.state)
-    ticks = [(due, Tick.STOP) for due in old if due not in new]
-    for due in new:
-        if due not in old:
-            ticks.append((due, Tick.START))
+    ticks = [(step, Tick.STOP) for step in old if step not in new]
+    for step in new:
+        if step not in old:
+            ticks.append((step, Tick.START))
         elif wanted is Move.GRANT:
-            ticks.append((due, Tick.RESTART))
+            ticks.append((step, Tick.RESTART))
         elif before.is_waiting != after.is_waiting:
-            ticks.append((due, Tick.PAUSE if after.is_waiting else Tick.RESUME))
+            ticks.append((step, Tick.PAUSE if after.is_waiting else Tick.RESUME))
     return tuple(ticks)

@@ -1,7 +1,9 @@
 """Tickets as people see them: numbers, what a contact sees of their own, which moves are offered."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum, auto
 
 from bot.core.ticket_states import FINAL, Course, Move, Party, TicketKind, TicketState, rules
@@ -9,7 +11,19 @@ from bot.core.ticket_states import FINAL, Course, Move, Party, TicketKind, Ticke
 _LETTER = {TicketKind.NEED: "", TicketKind.COMPLAINT: "C-", TicketKind.SUGGESTION: "S-"}
 # Made elsewhere: by the other side, by the outcome of a survey, or chosen by `move` for another.
 _NOT_OFFERED = frozenset(
-    {Move.REFER, Move.REJECT, Move.NO_ANSWER, Move.HAND_ON, Move.RATE, Move.CORRECT, Move.URGE, Move.CONFIRM}
+    {Move.REFER, Move.NO_ANSWER, Move.HAND_ON, Move.RATE, Move.CORRECT, Move.URGE, Move.CONFIRM}
+)
+# What a provider may read beside its own moves; not here: why staff chose it, what they corrected.
+_FOR_PROVIDER = frozenset(
+    {Move.ADD, Move.URGE, Move.ASK_ENTERPRISE, Move.GRANT, Move.DENY, Move.RECALL, Move.WITHDRAW, Move.START}
+    | {Move.ACCEPT, Move.REJECT, Move.NO_ANSWER, Move.ASK_EXTENSION, Move.REPORT, Move.FINISH, Move.HAND_ON}
+)
+_REACH = re.compile(
+    r"(?<!\d)(?:\+?86[ -]?)?1[3-9]\d(?:[ -]?\d){8}(?!\d)"  # mobile
+    r"|(?<!\d)0\d{2,3}[ -]?\d{7,8}(?!\d)"  # landline
+    r"|(?<!\d)[48]00[ -]?\d{3}[ -]?\d{4}(?!\d)"
+    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+    re.ASCII,
 )
 
 
@@ -60,6 +74,45 @@ def offers(course: Course, party: Party) -> tuple[Offer, ...]:
         if state is course.state and party in rule.who and wanted not in _NOT_OFFERED
     ]
     return tuple(offer for _, offer in sorted(found, key=lambda one: one[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralLine:
+    """One line of a ticket's timeline as the provider of a referral may see it."""
+
+    at: datetime
+    by: Party
+    what: Move
+    note: str
+
+
+def lines_for_provider(
+    course: Course, leg: int, *, since: datetime, until: datetime | None
+) -> list[ReferralLine]:
+    """What happened to a leg while a provider had it, and what the enterprise had added before."""
+    started = next(
+        (
+            place
+            for place, line in enumerate(course.timeline)
+            if (line.what, line.leg, line.at) == (Move.REFER, leg, since)
+        ),
+        len(course.timeline),
+    )
+    found = [line for line in course.timeline[:started] if line.what is Move.ADD]
+    for line in course.timeline[started + 1 :]:
+        if (line.leg == leg and line.what is Move.REFER) or (until is not None and line.at > until):
+            break
+        if line.leg in (leg, None) and line.what in _FOR_PROVIDER:
+            found.append(line)
+    return [ReferralLine(line.at, line.by, line.what, line.note) for line in found]
+
+
+def without_contact(text: str, names: Iterable[str]) -> str:
+    """A text for somebody who need not know yet whose it is: numbers, addresses and these names left out."""
+    for name in names:
+        if len(name) > 1:
+            text = text.replace(name, "（略）")
+    return _REACH.sub("（略）", text)
 
 
 def version(course: Course) -> str:

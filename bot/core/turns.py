@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.core.brain import Brain, Heard
 from bot.core.messages import Kind, Option, Outgoing
+from bot.core.surveys import Item
 from bot.core.ticket_states import Move, TicketKind
 from bot.core.tickets import TicketView
 
@@ -42,6 +43,8 @@ class DialogueState:
     second: str = ""  # the second need of a message, not served yet
     form: Form | None = None
     unclear: int = 0  # messages in a row that were not understood
+    survey: int = 0  # the id of the survey that is being answered
+    kept: int = 0  # pictures and the like that wait for the next form
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, without what is empty."""
@@ -74,6 +77,31 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderOffer:
+    """A provider that the enterprise may choose for a ticket, with the reason of its place."""
+
+    number: str  # of the ticket
+    provider: str  # the provider's own number
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyView:
+    """What the dialogue needs to know of the contact's own survey."""
+
+    id: int
+    number: str  # of the ticket
+    missing: tuple[Item, ...]  # not answered yet, in their order
+    is_noted: bool  # 意见或建议 was asked for and answered or left out
+
+    @property
+    def is_done(self) -> bool:
+        """Has everything been asked?"""
+        return not self.missing and self.is_noted
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the dialogue may know of the world: read before, never fetched."""
 
@@ -90,6 +118,8 @@ class Facts:
     tickets: tuple[TicketView, ...] = ()
     late: tuple[str, ...] = ()  # replies that came too late and are ready now
     is_late_pending: bool = False
+    offers: tuple[ProviderOffer, ...] = ()  # of the ticket that `wants_offers` names, best first
+    survey: SurveyView | None = None  # where `wants_survey`; stays for some days after the last answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +136,34 @@ class MoveTicket:
     number: str
     move: Move
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseProvider:
+    """The contact chooses this provider for their own ticket; the reply is what comes of it."""
+
+    number: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class BindProvider:
+    """The contact acts for a provider, as this code says (empty: no longer); the reply is what comes of it."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateService:
+    """What one message says to a survey of the contact: pairs of item and rating, and the opinion.
+
+    `note` is None while it was not given; an empty one says that there is none.
+    """
+
+    survey: int
+    answers: tuple[tuple[str, str], ...] = ()
+    note: str | None = None
+    declines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +193,14 @@ class RecordFeedback:
 
 @dataclass(frozen=True, slots=True)
 class KeepMaterial:
-    """This message belongs to the form that is being filled in."""
+    """This message belongs to the form that is being filled in, or else to the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachMaterial:
+    """What was sent for the form goes to this ticket of the contact instead."""
+
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +230,15 @@ class NoteStation:
 Command = (
     OpenTicket
     | MoveTicket
+    | ChooseProvider
+    | BindProvider
+    | RateService
     | RequestStaff
     | LeaveQueue
     | SaveConsent
     | RecordFeedback
     | KeepMaterial
+    | AttachMaterial
     | DropMaterial
     | EraseContact
     | CollectLate

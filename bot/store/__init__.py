@@ -1,15 +1,43 @@
 """Tables and queries; importing this package makes the metadata whole."""
 
-from bot.store import audit, base, clocks, conversations, delivery, knowledge, libraries, people, tickets
+from bot.store import (
+    attachments,
+    audit,
+    base,
+    clocks,
+    console,
+    conversations,
+    delivery,
+    drafts,
+    gaps,
+    improvements,
+    knowledge,
+    libraries,
+    people,
+    referrals,
+    runtime,
+    surveys,
+    tickets,
+    visits,
+)
 
 __all__ = [
+    "attachments",
     "audit",
     "base",
     "clocks",
+    "console",
     "conversations",
     "delivery",
+    "drafts",
+    "gaps",
+    "improvements",
     "knowledge",
     "libraries",
     "people",
+    "referrals",
+    "runtime",
+    "surveys",
     "tickets",
+    "visits",
 ]

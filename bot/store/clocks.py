@@ -4,8 +4,8 @@ A clock is one step's deadline with all that it was computed from; its timers ar
 Neither is ever rewritten: when a deadline moves, the clock is replaced by one of the next round.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,8 +14,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from bot.core.calendar import Closure, DayKind, HolidayNotice, SpecialDay, WorkCalendar
+from bot.core.deadline_rules import DEFAULT_RULES, Rules
 from bot.store.base import Base, insert_row
 from bot.store.people import Contact
+from bot.store.runtime import value_of
+
+RULES = "clock-rules"  # the runtime setting that holds what differs from the default rules
+_MANY = 500  # ids of one statement
 
 
 class NoticeRow(Base):
@@ -88,20 +93,37 @@ class Timer(Base):
 
 @dataclass(frozen=True, slots=True)
 class Calendars:
-    """The notices and closures as they stand; `of` gives the calendar of one station."""
+    """The notices, closures and rules as they stand; `of` gives the calendar of one station."""
 
     notices: tuple[HolidayNotice, ...]
     closures: tuple[tuple[str, Closure], ...] = ()
+    rules: Rules = DEFAULT_RULES
+    _known: dict[str, WorkCalendar] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, station: str) -> WorkCalendar:
         """That station's calendar: closures of its own and of all stations."""
-        closed = (closure for where, closure in self.closures if where in ("", station))
-        return WorkCalendar(self.notices, closures=tuple(closed))
+        if station not in self._known:
+            closed = (closure for where, closure in self.closures if where in ("", station))
+            self._known[station] = WorkCalendar(self.notices, closures=tuple(closed))
+        return self._known[station]
 
     def with_notice(self, notice: HolidayNotice) -> "Calendars":
         """The same with this notice in place of its year's."""
         others = (one for one in self.notices if one.year != notice.year)
         return replace(self, notices=(*others, notice))
+
+    def with_rules(self, rules: Rules) -> "Calendars":
+        """The same with other rules."""
+        return replace(self, rules=rules)
+
+    def with_closure(self, station: str, closure: Closure) -> "Calendars":
+        """The same with one closure more."""
+        return replace(self, closures=(*self.closures, (station, closure)))
+
+    def without_closure(self, station: str, closure: Closure) -> "Calendars":
+        """The same without that closure."""
+        kept = tuple(one for one in self.closures if one != (station, closure))
+        return replace(self, closures=kept)
 
 
 def in_order(notice: HolidayNotice) -> HolidayNotice:
@@ -112,7 +134,8 @@ def in_order(notice: HolidayNotice) -> HolidayNotice:
 def calendars(
     session: Session | Connection, *, has_lock: bool = False, will_change: bool = False
 ) -> Calendars:
-    """What is in force. `has_lock` holds it until the transaction ends: shared, or alone when it `will_change`."""
+    """What is in force, rules with it. `has_lock` holds it until the transaction ends: shared, or alone when it
+    `will_change`."""
     query = sa.select(
         NoticeRow.year, NoticeRow.number, NoticeRow.published, NoticeRow.url, NoticeRow.days
     ).order_by(NoticeRow.year)
@@ -128,15 +151,30 @@ def calendars(
         )
         for row in session.execute(query)
     )
-    closed = sa.select(
-        ClosureRow.station, ClosureRow.starts_at, ClosureRow.ends_at, ClosureRow.note
-    ).order_by(ClosureRow.starts_at, ClosureRow.id)
+    found = tuple(notices)  # the lock is taken before anything else is read
+    changes = value_of(session, RULES)
     return Calendars(
-        tuple(notices),
-        tuple(
-            (row.station, Closure(row.starts_at, row.ends_at, row.note)) for row in session.execute(closed)
-        ),
+        found,
+        tuple((station, closure) for _, station, closure in closures(session)),
+        DEFAULT_RULES if changes is None else Rules.from_json(changes),
     )
+
+
+def closures(session: Session | Connection) -> list[tuple[int, str, Closure]]:
+    """Every closure with its id and its station (empty: all of them), in the order in which they begin."""
+    row = ClosureRow.__table__.c
+    query = sa.select(row.id, row.station, row.starts_at, row.ends_at, row.note).order_by(
+        row.starts_at, row.id
+    )
+    return [
+        (one.id, one.station, Closure(one.starts_at, one.ends_at, one.note)) for one in session.execute(query)
+    ]
+
+
+def stations(session: Session | Connection) -> list[str]:
+    """The stations whose code has brought somebody, by name."""
+    query = sa.select(Contact.station).where(Contact.station != "").distinct().order_by(Contact.station)
+    return list(session.execute(query).scalars())
 
 
 def put_notice(connection: Connection, notice: HolidayNotice, *, now: datetime) -> None:
@@ -163,6 +201,11 @@ def add_closure(connection: Connection, closure: Closure, *, station: str) -> No
     )
 
 
+def drop_closure(connection: Connection, closure_id: int) -> None:
+    """Take a closure back."""
+    connection.execute(sa.delete(ClosureRow).where(ClosureRow.id == closure_id))
+
+
 def station_of(connection: Connection, contact_id: int) -> str:
     """The station whose code brought the contact; empty where none did."""
     found = connection.execute(
@@ -181,6 +224,32 @@ def add_clock(connection: Connection, timers: Iterable[dict[str, Any]], **values
     clock_id = insert_row(connection, TicketClock, round=(last or 0) + 1, **values)
     connection.execute(sa.insert(Timer), [{"clock_id": clock_id, **timer} for timer in timers])
     return clock_id
+
+
+def add_clocks(connection: Connection, found: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
+    """Insert running clocks (values with their round) and the timers of each, with one statement for all."""
+    connection.execute(sa.insert(TicketClock), [values for values, _ in found])
+    row = TicketClock.__table__.c
+    query = sa.select(row.id, row.ticket_id, row.step, row.round).where(row.state == "running")
+    ids = {(ticket_id, step, number): one for one, ticket_id, step, number in connection.execute(query)}
+    timers = [
+        {"clock_id": ids[values["ticket_id"], values["step"], values["round"]], **timer}
+        for values, some in found
+        for timer in some
+    ]
+    connection.execute(sa.insert(Timer), timers)
+
+
+def last_rounds(connection: Connection) -> dict[tuple[int, str], int]:
+    """The last round of every step of the tickets that have a clock running."""
+    row = TicketClock.__table__.c
+    running = sa.select(row.ticket_id).where(row.state == "running")
+    query = (
+        sa.select(row.ticket_id, row.step, sa.func.max(row.round))
+        .where(row.ticket_id.in_(running))
+        .group_by(row.ticket_id, row.step)
+    )
+    return {(ticket_id, step): last for ticket_id, step, last in connection.execute(query)}
 
 
 def running_clocks(session: Session | Connection) -> list[sa.Row[Any]]:
@@ -222,29 +291,44 @@ def stop_clocks(connection: Connection, ticket_id: int, *, steps: Sequence[str] 
     if steps:
         running = running.where(TicketClock.step.in_(steps))
     ids = list(connection.execute(running).scalars())
-    for clock_id in ids:
-        end_clock(connection, clock_id, state="stopped")
+    end_clocks(connection, ids, state="stopped")
     return len(ids)
 
 
 def end_clock(connection: Connection, clock_id: int, *, state: str) -> None:
-    """The clock no longer runs (`state`: stopped or replaced); what has not fired never will."""
-    connection.execute(sa.update(TicketClock).where(TicketClock.id == clock_id).values(state=state))
-    connection.execute(
-        sa.update(Timer).where(Timer.clock_id == clock_id, Timer.state == "pending").values(state="cancelled")
-    )
+    """The clock no longer runs (`state`: stopped, paused or replaced); what has not fired never will."""
+    end_clocks(connection, [clock_id], state=state)
 
 
-def set_remark(connection: Connection, timer_id: int, remark: str) -> None:
-    """What the timer's moment rests on has become firmer or less firm; the moment is the same."""
-    connection.execute(sa.update(Timer).where(Timer.id == timer_id).values(remark=remark))
+def end_clocks(connection: Connection, ids: Sequence[int], *, state: str) -> None:
+    """These clocks no longer run; what has not fired never will."""
+    for some in _chunks(ids):
+        connection.execute(sa.update(TicketClock).where(TicketClock.id.in_(some)).values(state=state))
+        # Said by what it is not: SQLite would else walk through every pending timer by the index of the state.
+        is_pending = Timer.state.not_in(("fired", "cancelled"))
+        connection.execute(
+            sa.update(Timer).where(Timer.clock_id.in_(some), is_pending).values(state="cancelled")
+        )
 
 
-def due_timers(session: Session, *, now: datetime, limit: int = 100) -> list[int]:
-    """The ids of the timers whose moment has come, oldest first."""
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + _MANY] for start in range(0, len(ids), _MANY))
+
+
+def set_remarks(connection: Connection, remarks: Sequence[tuple[int, str]]) -> None:
+    """What the moments of these timers rest on has become firmer or less firm; the moments are the same."""
+    query = sa.update(Timer).where(Timer.id == sa.bindparam("timer_id"))
+    query = query.values(remark=sa.bindparam("new_remark"))
+    if remarks:
+        connection.execute(query, [{"timer_id": one, "new_remark": remark} for one, remark in remarks])
+
+
+def due_timers(session: Session, *, now: datetime, limit: int = 100) -> list[sa.Row[Any]]:
+    """The timers whose moment has come, oldest first: id, what, recipient, step."""
     return list(
-        session.scalars(
-            sa.select(Timer.id)
+        session.execute(
+            sa.select(Timer.id, Timer.what, Timer.recipient, TicketClock.step)
+            .join(TicketClock, TicketClock.id == Timer.clock_id)
             .where(Timer.state == "pending", Timer.due_at <= now)
             .order_by(Timer.due_at, Timer.id)
             .limit(limit)
@@ -262,6 +346,7 @@ def claim_timers(connection: Connection, ids: Sequence[int], *, now: datetime) -
     ).scalars()
     query = (
         sa.select(
+            Timer.id,
             Timer.what,
             Timer.recipient,
             TicketClock.ticket_id,

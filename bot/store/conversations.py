@@ -1,6 +1,6 @@
 """Conversations, their messages, and the receipts that make one effect of one push."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ class Conversation(Base):
     """The talk with one contact; its row is the lock that keeps two quick messages in order."""
 
     __tablename__ = "conversation"
+    __table_args__ = (sa.Index("ix_conversation_holder_updated_at", "holder", "updated_at"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     contact_id: Mapped[int] = mapped_column(sa.ForeignKey("contact.id"), unique=True)
@@ -25,14 +26,28 @@ class Conversation(Base):
     state: Mapped[dict[str, Any]] = mapped_column(default=dict)  # core.dialogue.DialogueState
     allowance: Mapped[int] = mapped_column(default=0)  # customer messages that may still be sent
     allowance_until: Mapped[datetime | None]
-    updated_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(index=True)
+    staff_id: Mapped[int | None] = mapped_column(index=True)  # who holds it, where staff do
+    claimed_at: Mapped[datetime | None]
+    assigned_why: Mapped[str] = mapped_column(
+        sa.String(200), default=""
+    )  # where nobody claimed it: why this person
+    contact_at: Mapped[datetime | None]  # the contact's last message
+    staff_at: Mapped[datetime | None]  # staff's last message
+    last_id: Mapped[int] = mapped_column(default=0)  # of the newest message
+    category: Mapped[str] = mapped_column(
+        sa.String(32), default=""
+    )  # of the contact's last words that had one
 
 
 class Message(Base):
     """One message of a conversation, in the order of the ids; with what was decided about it."""
 
     __tablename__ = "message"
-    __table_args__ = (sa.Index("ix_message_conversation_id_id", "conversation_id", "id"),)
+    __table_args__ = (
+        sa.Index("ix_message_conversation_id_id", "conversation_id", "id"),
+        sa.Index("ix_message_outcome_id", "outcome", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     conversation_id: Mapped[int] = mapped_column(sa.ForeignKey("conversation.id"))
@@ -45,6 +60,11 @@ class Message(Base):
     category: Mapped[str | None] = mapped_column(sa.String(32))
     outcome: Mapped[str | None] = mapped_column(sa.String(16))
     entry_id: Mapped[str | None] = mapped_column(sa.String(32), index=True)
+    author: Mapped[str] = mapped_column(sa.String(60), default="")  # the member of staff who wrote it
+    is_note: Mapped[bool] = mapped_column(default=False)  # among staff: never sent
+    outbox_key: Mapped[str | None] = mapped_column(
+        sa.String(100), index=True
+    )  # what became of it stands there
     at: Mapped[datetime]
 
 
@@ -167,9 +187,11 @@ def talk_with(connection: Connection, account: str, openid: str, *, now: datetim
     return Talk(contact_id, conversation_id, account, openid, "", "", "", False, "bot", {}, 0, None)
 
 
-def add_messages(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append messages; every row carries the same columns."""
-    connection.execute(sa.insert(_MESSAGE_TABLE), rows)  # type: ignore[arg-type]
+def add_message(connection: Connection, row: Mapping[str, Any]) -> int:
+    """Append a message; gives its id."""
+    key = connection.execute(sa.insert(_MESSAGE_TABLE), row).inserted_primary_key  # type: ignore[arg-type]
+    assert key is not None
+    return int(key[0])
 
 
 def save_conversation(

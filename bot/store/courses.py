@@ -13,6 +13,7 @@ from bot.core.ticket_states import Course, Leg, LegState, Line, Move, Party, Tic
 from bot.store.clocks import TicketClock, overdue_tickets
 from bot.store.conversations import Conversation, Message
 from bot.store.people import Contact
+from bot.store.referrals import Binding
 from bot.store.tickets import Ticket, TicketEvent
 
 BOT = "bot"  # the recorder of what came from the chat, until staff touch it
@@ -152,13 +153,41 @@ def corrected_content(connection: Connection, ticket_id: int) -> str:
 def recipient_of(connection: Connection, conversation_id: int) -> sa.Row[Any]:
     """Who hears of a ticket, and what may still be sent to them."""
     contact, talk = Contact.__table__.c, Conversation.__table__.c
-    columns = [contact.account, contact.openid, contact.erased_at, talk.allowance, talk.allowance_until]
+    columns = [
+        contact.id.label("contact_id"),
+        contact.account,
+        contact.openid,
+        contact.is_subscribed,
+        contact.erased_at,
+        talk.allowance,
+        talk.allowance_until,
+    ]
     query = (
         sa.select(*columns)
         .join(Conversation.__table__, talk.contact_id == contact.id)
         .where(talk.id == conversation_id)
     )
     return connection.execute(query).one()
+
+
+def bound_contacts(connection: Connection, provider: str) -> list[sa.Row[Any]]:
+    """The contacts on WeChat that a provider has bound, and what may still be sent to them."""
+    contact, talk, bound = Contact.__table__.c, Conversation.__table__.c, Binding.__table__.c
+    columns = [
+        contact.account,
+        contact.openid,
+        talk.id.label("conversation_id"),
+        talk.allowance,
+        talk.allowance_until,
+    ]
+    query = (
+        sa.select(*columns)
+        .join(Contact.__table__, contact.id == bound.contact_id)
+        .join(Conversation.__table__, talk.contact_id == contact.id)
+        .where(bound.provider == provider, bound.ended_at.is_(None), contact.erased_at.is_(None))
+        .order_by(bound.id)
+    )
+    return list(connection.execute(query))
 
 
 def add_notice(connection: Connection, conversation_id: int, text: str, *, at: datetime) -> None:

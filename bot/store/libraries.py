@@ -35,6 +35,13 @@ def bodies_of(session: Session | Connection, library: str) -> dict[str, dict[str
     return {row.number: row.body for row in rows}
 
 
+def body_of(session: Session | Connection, library: str, number: str) -> dict[str, str] | None:
+    """One record's body; None where there is no such record."""
+    return session.execute(
+        sa.select(LibraryRow.body).where(LibraryRow.library == library, LibraryRow.number == number)
+    ).scalar_one_or_none()
+
+
 def version(session: Session | Connection, library: str) -> tuple[int, int]:
     """Differs after every change of a library: its last change in microseconds, how many records it holds."""
     count, last = session.execute(

@@ -1,11 +1,14 @@
 """Who takes part: contacts on WeChat, and staff who log in."""
 
+import secrets
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from bot.core.permissions import Role
 from bot.store.base import Base
 
 
@@ -43,6 +46,17 @@ class Staff(Base):
     failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    email: Mapped[str] = mapped_column(sa.String(120), default="")  # where news of tickets go; may be empty
+    closed_at: Mapped[datetime | None]  # logs in no more; the name stays taken, for histories name it
+    totp_secret: Mapped[str] = mapped_column(sa.String(64), default="")  # second factor; empty: none
+    totp_step: Mapped[int] = mapped_column(
+        default=0
+    )  # the last time step whose code was used: none is good twice
+    skills: Mapped[list[str]] = mapped_column(
+        sa.JSON, default=list
+    )  # categories whose conversations they take
+    is_away: Mapped[bool] = mapped_column(default=False)  # gets no conversations
+    seen_at: Mapped[datetime | None]  # the console was open then
 
 
 class LoginSession(Base):
@@ -54,28 +68,76 @@ class LoginSession(Base):
     staff_id: Mapped[int] = mapped_column(sa.ForeignKey("staff.id", ondelete="CASCADE"), index=True)
     csrf: Mapped[str] = mapped_column(sa.String(64))
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    begun_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(sa.String(64), default="")  # of the browser
+    agent: Mapped[str] = mapped_column(sa.String(200), default="")  # what the browser calls itself
+
+
+class Invitation(Base):
+    """A link by which somebody sets their first password; good once."""
+
+    __tablename__ = "invitation"
+
+    key_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)  # SHA-256 of the link's key
+    staff_id: Mapped[int] = mapped_column(sa.ForeignKey("staff.id"), index=True)
+    expires_at: Mapped[datetime]
 
 
 def staff_named(
-    session: Session | Connection, name: str
-) -> sa.Row[tuple[int, str, str, str, bool, int, datetime]] | None:
-    """The staff row of that name, as columns."""
-    return session.execute(  # type: ignore[return-value]
-        sa.select(
-            Staff.id,
-            Staff.name,
-            Staff.role,
-            Staff.password_hash,
-            Staff.must_change,
-            Staff.failures,
-            Staff.locked_until,
-        ).where(Staff.name == name)
-    ).one_or_none()
+    session: Session | Connection, name: str, *, has_lock: bool = False
+) -> sa.Row[tuple[int, str, str, str, bool, int, datetime | None, str, datetime | None]] | None:
+    """The staff row of that name, as columns; with `has_lock` it stays as it is until the transaction ends."""
+    query = sa.select(
+        Staff.id,
+        Staff.name,
+        Staff.role,
+        Staff.password_hash,
+        Staff.must_change,
+        Staff.failures,
+        Staff.locked_until,
+        Staff.email,
+        Staff.closed_at,
+    ).where(Staff.name == name)
+    return session.execute(query.with_for_update() if has_lock else query).one_or_none()  # type: ignore[return-value]
 
 
-def count_staff(session: Session | Connection) -> int:
-    """How many staff accounts there are."""
-    return session.execute(sa.select(sa.func.count()).select_from(Staff)).scalar_one()
+def all_staff(session: Session) -> list[Staff]:
+    """Every account, the open ones first, by name."""
+    return list(session.scalars(sa.select(Staff).order_by(Staff.closed_at.is_not(None), Staff.name)))
+
+
+def staff_names(connection: Connection) -> list[str]:
+    """The names that are taken, by closed accounts too."""
+    return list(connection.scalars(sa.select(Staff.name)))
+
+
+def has_open(session: Session | Connection, role: Role) -> bool:
+    """Is there an open account of this role?"""
+    query = sa.select(Staff.id).where(Staff.role == role.value, Staff.closed_at.is_(None))
+    return session.execute(query.limit(1)).first() is not None
+
+
+def lock_open(connection: Connection, role: Role) -> frozenset[str]:
+    """The names of the open accounts of a role; they stay open until the transaction ends."""
+    query = sa.select(Staff.name).where(Staff.role == role.value, Staff.closed_at.is_(None))
+    # In one order, so that two who come at once wait for each other and do not lock each other out.
+    return frozenset(connection.scalars(query.order_by(Staff.id).with_for_update()))
+
+
+def staff_emails(session: Session | Connection, roles: Iterable[Role]) -> list[str]:
+    """The e-mail addresses of the open accounts of these roles, each once, in the order of the accounts."""
+    query = sa.select(Staff.email).where(
+        Staff.role.in_([role.value for role in roles]), Staff.closed_at.is_(None), Staff.email != ""
+    )
+    return list(dict.fromkeys(row.email for row in session.execute(query.order_by(Staff.id))))
+
+
+def end_sessions(connection: Connection, staff_id: int, *, keep: str = "") -> None:
+    """Log somebody out everywhere, but for the session with the key hash `keep`."""
+    connection.execute(
+        sa.delete(LoginSession).where(LoginSession.staff_id == staff_id, LoginSession.key_hash != keep)
+    )
 
 
 def is_known(connection: Connection, account: str, openid: str) -> bool:
@@ -86,6 +148,18 @@ def is_known(connection: Connection, account: str, openid: str) -> bool:
         ).first()
         is not None
     )
+
+
+def desk_openid(connection: Connection, account: str, *, applicant: str, phone: str) -> str:
+    """Who is known there by that phone and applicant, else a new name; without a phone nobody is known.
+
+    For people without WeChat: the name is random, so that nothing is ever sent by it.
+    """
+    query = sa.select(Contact.openid).where(
+        Contact.account == account, Contact.phone == phone, Contact.applicant == applicant
+    )
+    known = connection.execute(query.order_by(Contact.id).limit(1)).scalar_one_or_none() if phone else None
+    return known or f"{account}-{secrets.token_hex(16)}"
 
 
 def save_profile(connection: Connection, contact_id: int, **values: str) -> None:

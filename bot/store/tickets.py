@@ -17,6 +17,7 @@ class Ticket(Base):
     """A registered need, complaint or suggestion (Annex B)."""
 
     __tablename__ = "ticket"
+    __table_args__ = (sa.Index("uq_ticket_origin", "origin", unique=True),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(sa.String(24), unique=True)
@@ -39,12 +40,15 @@ class Ticket(Base):
     solution: Mapped[str] = mapped_column(sa.Text, default="")  # 技术服务解决过程
     recorder: Mapped[str] = mapped_column(sa.String(60), default="")  # 记录人
     reviewer: Mapped[str] = mapped_column(sa.String(60), default="")  # 审核人
-    is_urgent: Mapped[bool] = mapped_column(default=False)  # as registered
     urgency: Mapped[str] = mapped_column(sa.String(16), default="normal")  # normal, urgent, green
     waiting_since: Mapped[datetime | None]  # for the enterprise: the clocks are paused
     urged_at: Mapped[datetime | None]  # 催办 that staff have not answered with a step yet
     legs: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON, default=list)
     concerned: Mapped[list[str]] = mapped_column(sa.JSON, default=list)  # whom a complaint is about
+    origin: Mapped[str | None] = mapped_column(
+        sa.String(100)
+    )  # the caller's key (HTTP API): one key, one ticket
+    visit: Mapped[str] = mapped_column(sa.String(24), default="")  # number of the visit where it came up
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
@@ -94,16 +98,15 @@ def next_number(connection: Connection, *, year: int, kind: str) -> int:
     return 1
 
 
-def add_ticket(connection: Connection, *, note: str = "", **values: Any) -> int:
-    """Insert a ticket and its first line of history, with a note if given; gives the ticket's id."""
-    ticket_id = insert_row(connection, Ticket, **values)
-    add_event(connection, ticket_id, at=values["created_at"], actor="contact", what="registered", note=note)
-    return ticket_id
-
-
 def set_respond_by(connection: Connection, ticket_id: int, at: datetime) -> None:
     """Until when the enterprise hears from us (Annex B, 需求反馈时限)."""
     connection.execute(sa.update(Ticket).where(Ticket.id == ticket_id).values(respond_by=at))
+
+
+def id_of(connection: Connection | Session, number: str, *, contact_id: int) -> int | None:
+    """The id of a contact's own ticket; None for somebody else's."""
+    query = sa.select(Ticket.id).where(Ticket.number == number, Ticket.contact_id == contact_id)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def number_of(connection: Connection | Session, ticket_id: int) -> str:
@@ -127,14 +130,15 @@ def add_event(
     )
 
 
-def attach_materials(connection: Connection, conversation_id: int, ticket_id: int) -> int:
-    """Bind what the contact sent while filling in the form to the ticket; gives how many."""
+def attach_materials(connection: Connection, conversation_id: int, ticket_id: int, *, since: datetime) -> int:
+    """Bind what the contact sent for the form to the ticket, as far as it is no older than that; gives how many."""
     return connection.execute(
         sa.update(Message)
         .where(
             Message.conversation_id == conversation_id,
             Message.is_material.is_(True),
             Message.ticket_id.is_(None),
+            Message.at >= since,
         )
         .values(ticket_id=ticket_id, is_material=False)
     ).rowcount
@@ -176,6 +180,17 @@ def events_of(session: Session, ticket_id: int) -> list[TicketEvent]:
             sa.select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(TicketEvent.id)
         )
     )
+
+
+def last_event(connection: Connection | Session, ticket_id: int, *, what: str) -> sa.Row[Any] | None:
+    """The newest line of that kind, as columns."""
+    lines = TicketEvent.__table__.c
+    return connection.execute(
+        sa.select(*lines)
+        .where(lines.ticket_id == ticket_id, lines.what == what)
+        .order_by(lines.id.desc())
+        .limit(1)
+    ).one_or_none()
 
 
 def ticket_numbered(session: Session, number: str) -> Ticket | None:

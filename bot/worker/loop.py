@@ -6,23 +6,36 @@ from datetime import timedelta
 
 import structlog
 
+from bot.actions.asking import _note_ended
+from bot.actions.attachments import sweep
 from bot.actions.context import Context
 from bot.actions.conversation import finish, forget_receipts, queued
-from bot.ports import Sender
+from bot.ports import MediaSource, Sender
+from bot.worker.attachments import fetch_due
 from bot.worker.outbox import deliver_due
+from bot.worker.surveys import ask_due
 from bot.worker.timers import fire_due
 
 _PATIENCE = timedelta(seconds=15)  # a queued push is still in its web process's hands before that
+_WAKING = frozenset({"outbox", "knowledge", "surveys", "attachments"})
 log = structlog.get_logger()
 
 
 class Worker(threading.Thread):
     """Runs until `stop()`; `poke()` makes it look at once instead of within a second."""
 
-    def __init__(self, ctx: Context, senders: Mapping[str, Sender], *, renew: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        senders: Mapping[str, Sender],
+        sources: Mapping[str, MediaSource],
+        *,
+        renew: Callable[[], None],
+    ) -> None:
         super().__init__(name="worker", daemon=True)
         self._ctx = ctx
         self._senders = senders
+        self._sources = sources
         self._renew = renew
         self._wake = threading.Event()
         self._is_stopping = False
@@ -30,7 +43,7 @@ class Worker(threading.Thread):
 
     def poke(self, what: str) -> None:
         """Something was written that the worker cares for."""
-        if what in ("outbox", "knowledge"):
+        if what in _WAKING:
             self._wake.set()
 
     def stop(self) -> None:
@@ -54,13 +67,16 @@ class Worker(threading.Thread):
         patience = _PATIENCE if self._rounds else timedelta(0)
         is_hourly = self._rounds % 3600 == 0
         self._rounds += 1
-        while deliver_due(self._ctx, self._senders):
-            pass
         finish_queued(self._ctx, older_than=patience)
         fire_due(self._ctx)
+        ask_due(self._ctx)
+        while deliver_due(self._ctx, self._senders, ended=_note_ended):
+            pass
+        fetch_due(self._ctx, self._sources)
         self._renew()
         if is_hourly:
             forget_receipts(self._ctx)
+            sweep(self._ctx)
 
 
 def finish_queued(ctx: Context, *, older_than: timedelta) -> int:

@@ -22,6 +22,16 @@ ROUTES = (
     "/admin/libraries/providers/record?number=P001",
     "/admin/libraries/providers/download",
     "/admin/libraries/providers/template",
+    "/admin/accounts",
+    "/admin/attachments/1",
+    "/admin/calendar",
+    "/admin/clocks",
+    "/admin/improvements",
+    "/admin/intake",
+    "/admin/outbox",
+    "/admin/tasks",
+    "/admin/tickets/NQI-2026-000001/survey",
+    "/admin/visits",
 )
 PASSWORD = "long-enough-2026"
 

@@ -1,5 +1,6 @@
 """The page of a ticket: what may be done stands there, nothing else is done, and everything is written down."""
 
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -63,7 +64,10 @@ def test_only_what_is_possible_now_is_offered(program: Program, li: StaffMember,
     assert moves_on(page) == {"keep", "dismiss", "withdraw", "ask_enterprise", "add"}
     assert "<b>评估</b>" in page
     assert "小李 · " in page
-    assert f"已发给企业：您的需求 {number} 已评估" in page
+    until = time.monotonic() + 10
+    while f"已发给企业：您的需求 {number} 已评估" not in page:
+        assert time.monotonic() < until, page
+        page = li.sees(number)
 
 
 def test_the_eleven_categories_stand_in_the_order_of_annex_b(li: StaffMember, number: str) -> None:

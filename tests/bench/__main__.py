@@ -28,7 +28,7 @@ from bot.channels.simulator.wire import make_push
 from bot.channels.wechat_codec import Codec
 from bot.settings import AccountSettings, Settings
 from knowledge.rows import load_seeds
-from tests.bench import understanding
+from tests.bench import tickets, understanding
 from tests.bench.load import Load, run
 
 ROOT = Path(__file__).parents[2]
@@ -268,6 +268,7 @@ def main() -> None:
             rows.append(("WeRoBot echo, default session", *measure(port, "WeRoBot", connections=16)))
     write(rows, started=started, idle=idle, loaded=loaded, classified=classified)
     understanding.renew(DOCUMENT)
+    tickets.renew(DOCUMENT)
 
 
 def write(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -37,6 +38,13 @@ def run(prepare: Callable[[], Method], texts: Sequence[str]) -> Ran:
         seconds.append(time.process_time() - begin)
         found.append(tuple(said))
     return Ran(tuple(found), tuple(seconds), ready, memory())
+
+
+def replace_part(document: Path, heading: str, fresh: str) -> None:
+    """Put a part of a page, which begins with its heading, in place of the one that stands there; else at the end."""
+    head, found, rest = document.read_text(encoding="utf-8").partition(heading)
+    tail = rest[rest.index("\n## ") :] if found and "\n## " in rest else ""
+    document.write_text(f"{head.rstrip()}\n\n{fresh.rstrip()}\n{tail}", encoding="utf-8")
 
 
 def memory() -> float:

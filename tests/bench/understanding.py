@@ -20,7 +20,7 @@ from knowledge.rows import load_seeds
 from knowledge.search import Index
 from tests.bench import baselines, foreign, sizes
 from tests.bench.baselines import Likeness
-from tests.bench.measured import Method, Ran, alone, at, run
+from tests.bench.measured import Method, Ran, alone, at, replace_part, run
 from tests.make import TODAY
 
 ROOT = Path(__file__).parents[2]
@@ -327,9 +327,8 @@ def _size_row(size: sizes.Size) -> str:
 
 
 def renew(path: Path) -> None:
-    """Measure, and put the figures in the place of the old ones at the end of the page."""
-    before, _, _ = path.read_text(encoding="utf-8").partition(HEADING)
-    path.write_text(f"{before.rstrip()}\n\n{page()}", encoding="utf-8")
+    """Measure, and put the figures in the place of the old ones."""
+    replace_part(path, HEADING, page())
 
 
 if __name__ == "__main__":

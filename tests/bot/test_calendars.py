@@ -1,14 +1,16 @@
 """A file that is no notice is refused in words, and nothing of it is kept."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.calendars import read_notice
+from bot.calendars import close_station, open_station, read_notice, show_calendar
 from bot.core.calendar import shipped_notices
 from bot.errors import RefusedError
+from bot.settings import Settings
 
 HOLIDAYS = Path(__file__).parents[2] / "bot/core/data/holidays.json"
 GOOD: dict[str, Any] = {
@@ -71,3 +73,23 @@ def test_what_is_no_json_or_not_there_is_refused(tmp_path: Path) -> None:
     file.write_text("[1]", encoding="utf-8")
     with pytest.raises(RefusedError, match="放假安排"):
         read_notice(file)
+
+
+def test_a_station_is_closed_and_opened_from_the_command_line(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, log_level="error")
+
+    def shuts(*, dry_run: bool) -> list[str]:
+        return close_station(
+            settings, "2026-12-01", "2026-12-02", station="haikou", reason="停电", dry_run=dry_run
+        )
+
+    label = "停办 haikou 2026-12-01 至 2026-12-02 全天 停电"
+    assert shuts(dry_run=True) == [f"检查通过（未写入）：{label}，0 个办理时限有变化。"]
+    assert shuts(dry_run=False) == [f"已登记：{label}，0 个办理时限有变化。"]
+    today = date(2026, 11, 21)
+    assert show_calendar(settings, today=today)[0] == "停办 1：haikou 2026-12-01 至 2026-12-02 全天 停电"
+    assert open_station(settings, 1, dry_run=True)[-1].startswith("检查通过（未写入）：停办 1")
+    assert open_station(settings, 1, dry_run=False)[-1].startswith("已取消：停办 1")
+    assert not show_calendar(settings, today=today)[0].startswith("停办")
+    with pytest.raises(RefusedError, match="没有这条停办"):
+        open_station(settings, 1, dry_run=False)

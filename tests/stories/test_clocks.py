@@ -68,7 +68,7 @@ def test_a_forgotten_need_is_reminded_overdue_and_escalated_across_restarts(fres
         assert password
         html = page(program.url, password, f"/admin/tickets/{number}")
     assert f"<dt>需求反馈时限</dt><dd>{china_text(due)}</dd>" in html
-    for shown in ("<b>到期提醒</b>", "请工作人员注意", "<b>超期</b>", "已到需求评估时限", "<b>督办</b>"):
+    for shown in ("<b>到期提醒</b>", "请工作人员注意", "<b>超期</b>", "已到评估时限", "<b>督办</b>"):
         assert shown in html
 
 
@@ -112,7 +112,7 @@ def test_the_operator_brings_in_a_notice_from_a_file(fresh: Settings, tmp_path: 
         one = {"name": "测试假日", "off": [day.isoformat(), day.isoformat()], "work": []}
         file.write_text(json.dumps({"year": day.year, "number": "测试号", "breaks": [one]}), encoding="utf-8")
         planned = import_notice(fresh, file, dry_run=True)
-        assert planned[0].startswith(f"{number} 需求评估时限由{china_text(due)}调整为")
+        assert planned[0].startswith(f"{number} 评估时限由{china_text(due)}调整为")
         assert "未写入" in planned[-1]
         done = import_notice(fresh, file, dry_run=False)
         assert done[:-1] == planned[:-1]

@@ -58,7 +58,9 @@ def test_a_need_is_served_in_house_and_the_enterprise_hears_of_it(
         li.steps(number, "start")
         page = li.steps(number, "finish", reason="样品检测完成，报告已交付")
         assert hears(person, f"您的需求 {number} 已办理完成")
-        assert "已发给企业：您的需求" in page
+        assert hears(person, "您对本次服务反馈及时性的满意度"), "the rating is asked for at once"
+        assert "正在发给企业：您的需求" in page or "已发给企业：您的需求" in page
+        assert "已发给企业：您的需求" in li.sees(number)
         assert "已办理完成" in person.says(f"进度 {number}")
         assert "已记录您确认" in person.says(f"确认完成 {number}")
     assert "评价还没有结束" in chen.steps(number, "close")

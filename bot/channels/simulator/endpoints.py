@@ -17,6 +17,7 @@ from bot.channels.simulator.tokens import ApiError
 Operation = Callable[[Account, Mapping[str, Any]], Mapping[str, Any]]
 Handler = Callable[[Request, Mapping[str, Any]], Awaitable[Response | Mapping[str, Any]]]
 
+_VIDEOS = "/videos"
 _PAGE = "<html><head><title>系统维护</title></head><body>系统维护中</body></html>"
 
 
@@ -51,6 +52,7 @@ def platform_app(platform: Platform) -> Starlette:
         ("GET", "/cgi-bin/getcallbackip", api.callback_ips),
         ("POST", "/cgi-bin/media/upload", api.upload),
         ("GET", "/cgi-bin/media/get", api.media),
+        ("GET", _VIDEOS, api.video),
         ("GET", "/sns/jscode2session", api.session),
         ("GET", "/sns/oauth2/access_token", api.session),
     )
@@ -113,7 +115,16 @@ class _Api:
 
     async def media(self, request: Request, _body: Mapping[str, Any]) -> Response:
         self._platform.bearer(request.query_params.get("access_token", ""))
-        media = self._platform.media(request.query_params.get("media_id", ""))
+        media_id = request.query_params.get("media_id", "")
+        media = self._platform.media(media_id)
+        if media.media_type.startswith("video/"):
+            address = f"{str(request.base_url).rstrip('/')}{_VIDEOS}?id={media_id}"
+            return JSONResponse({"video_url": address})
+        return Response(media.content, media_type=media.media_type)
+
+    async def video(self, request: Request, _body: Mapping[str, Any]) -> Response:
+        """Where the address of a video leads: no token is asked for."""
+        media = self._platform.media(request.query_params.get("id", ""))
         return Response(media.content, media_type=media.media_type)
 
     async def session(self, request: Request, _body: Mapping[str, Any]) -> Mapping[str, Any]:

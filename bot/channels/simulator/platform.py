@@ -345,7 +345,8 @@ def _said(kind: str, item: Mapping[str, Any]) -> str:
         return str(item.get("content", ""))
     if kind == "msgmenu":
         entries = item.get("list") or []
-        return "\n".join(str(part) for part in (item.get("head_content", ""), *_menu(entries)) if part)
+        lines = (item.get("head_content", ""), *_menu(entries), item.get("tail_content", ""))
+        return "\n".join(str(line) for line in lines if line)
     if kind == "news":
         articles = item.get("articles") or []
         if len(articles) != 1:

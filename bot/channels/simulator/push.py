@@ -175,6 +175,11 @@ class Pusher:
         nested = {"List": listed} if is_json else {"SubscribeMsgPopupEvent": {"List": listed}}
         return self.deliver(self.event(openid, "subscribe_msg_popup_event", **nested))
 
+    def template_result(self, openid: str, message_id: str, status: str = "success") -> Delivery:
+        """What became of a template message, as WeChat tells the account after a while."""
+        fields = self.event(openid, "TEMPLATESENDJOBFINISH", MsgID=int(message_id), Status=status)
+        return self.deliver(fields)
+
     # What WeChat makes of it.
 
     def message(self, openid: str, kind: str, **more: Any) -> dict[str, Any]:

@@ -14,14 +14,12 @@ from bot.actions.clocks import (
     _plan_clock,
     _start_clock,
     _stop_clocks,
-    close_station,
     load_shipped,
     notices,
-    preview_notice,
-    replace_notice,
 )
 from bot.actions.contacts import _erase_contact
 from bot.actions.context import Context
+from bot.actions.deadline_rules import close_station, preview_notice, replace_notice
 from bot.actions.tickets import Opened, _open_ticket
 from bot.core.brain import Brain
 from bot.core.calendar import Closure, DayKind, HolidayNotice, SpecialDay, shipped_notices
@@ -144,9 +142,10 @@ def test_an_urgent_need_is_due_sooner(desk: Desk, form: dict[str, Any], due: str
 
 
 @pytest.mark.parametrize("kind", [TicketKind.COMPLAINT, TicketKind.SUGGESTION])
-def test_complaints_and_suggestions_have_no_clock_of_needs(desk: Desk, kind: TicketKind) -> None:
-    assert desk.registers(kind=kind).clock is None
-    assert (desk.respond_by(), desk.count(TicketClock), desk.count(Timer)) == (None, 0, 0)
+def test_complaints_and_suggestions_are_to_be_acknowledged(desk: Desk, kind: TicketKind) -> None:
+    opened = desk.registers(kind=kind)
+    assert (opened.clock.step, opened.clock.due) == (Step.ACKNOWLEDGE, china("2026-10-08T17:30"))
+    assert desk.runs() == [("acknowledge", 1)]
 
 
 def test_a_registration_that_fails_leaves_no_timer(desk: Desk) -> None:
@@ -166,7 +165,7 @@ def test_a_changed_notice_moves_the_clock_that_spans_national_day_and_says_why(d
     foreseen = preview_notice(desk.ctx, LONGER)
     assert desk.respond_by() == china("2026-10-08T17:30"), "a preview writes nothing"
     assert replace_notice(desk.ctx, LONGER, actor="admin") == foreseen
-    why = "需求评估时限由2026-10-08 17:30调整为2026-10-09 17:30：依据更正通知，10月8日改为放假。"
+    why = "评估时限由2026-10-08 17:30调整为2026-10-09 17:30：依据更正通知，10月8日改为放假。"
     assert [(shift.number, shift.why) for shift in foreseen] == [("NQI-2026-000001", why)]
     assert desk.events() == [("registered", ""), ("clock-moved", why)]
     assert desk.respond_by() == china("2026-10-09T17:30")

@@ -98,9 +98,7 @@ def trail(ctx: Context) -> list[tuple[str, str, str]]:
 
 
 def advise(libraries: Libraries, text: str, applicant: str = "") -> Advice:
-    return libraries.advise(
-        Category.METROLOGY, text, applicant=applicant, on=TODAY, loads={}, scores={}, recent=()
-    )
+    return libraries.advise(Category.METROLOGY, text, applicant=applicant, on=TODAY)
 
 
 # --- the demonstration set, and real data in its place ---

@@ -532,6 +532,63 @@ def test_delivery_events_of_one_second_stay_apart():
     assert incoming_of(fields_of("event", Event="TEMPLATESENDJOBFINISH", MsgID=5)).message_id == "5"
 
 
+@pytest.mark.parametrize("name", ["subscribe_msg_popup_event", "subscribe_msg_change_event"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_answers_to_a_popup_are_listed(name, count):
+    answers = ["accept", "Reject", "ban"][:count]
+    entries = [
+        {"TemplateId": f"t_{number}-x", "SubscribeStatusString": answer, "PopupScene": "0"}
+        for number, answer in enumerate(answers)
+    ]
+    listed: Any = entries[0] if count == 1 else entries
+    wrapper = "SubscribeMsgPopupEvent" if "popup" in name else "SubscribeMsgChangeEvent"
+    by_xml = incoming_of(fields_of("event", Event=name, **{wrapper: {"List": listed}}))
+    by_json = incoming_of(fields_of("event", Event=name, List=listed), MINIPROGRAM)
+    expected = ",".join(["t_0-x=accept", "t_1-x=reject", "t_2-x=ban"][:count])
+    assert (by_xml.details["templates"], by_json.details["templates"]) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"TemplateId": "t=accept,u", "SubscribeStatusString": "accept"},
+        {"TemplateId": "t", "SubscribeStatusString": "accept,u=accept"},
+        {"TemplateId": {"x": "t"}, "SubscribeStatusString": "accept"},
+        {"SubscribeStatusString": "accept"},
+        "accept",
+    ],
+)
+def test_a_strange_answer_to_a_popup_counts_for_nothing(entry):
+    event = fields_of("event", Event="subscribe_msg_popup_event")
+    good = {"TemplateId": "t1", "SubscribeStatusString": "accept"}
+    assert incoming_of({**event, "List": [entry, good]}, MINIPROGRAM).details["templates"] == "t1=accept"
+    assert "templates" not in incoming_of({**event, "List": entry}, MINIPROGRAM).details
+
+
+@pytest.mark.parametrize("status", ["success", "failed:user block", "failed: system failed"])
+def test_the_result_of_a_template_message_comes_through(status):
+    event = fields_of("event", Event="TEMPLATESENDJOBFINISH", MsgID=3148023429112057856, Status=status)
+    details = incoming_of(event).details
+    assert (details["msg_id"], details["status"]) == ("3148023429112057856", status)
+
+
+def test_the_results_of_subscription_messages_come_through():
+    entries = [
+        {"TemplateId": "t", "MsgID": "1700827132819554304", "ErrorCode": "0", "ErrorStatus": "success"},
+        {"TemplateId": "t", "MsgID": "7", "ErrorCode": "43107", "ErrorStatus": "banned"},
+    ]
+    event = fields_of("event", Event="subscribe_msg_sent_event")
+    first = incoming_of({**event, "SubscribeMsgSentEvent": {"List": entries[0]}}).details
+    assert (first["msg_id"], first["status"]) == ("1700827132819554304", "success")
+    both = incoming_of({**event, "List": entries}, MINIPROGRAM).details
+    assert (both["msg_id"], both["status"]) == ("1700827132819554304,7", "success,failed:banned")
+
+
+def test_other_pushes_have_no_results():
+    found = incoming_of(fields_of("event", Event="CLICK", EventKey="k", MsgID="5", Status="success")).details
+    assert not found.keys() & {"msg_id", "status", "templates"}
+
+
 def test_nested_events_are_flattened():
     code = {"ScanType": "qrcode", "ScanResult": "st=1"}
     found = incoming_of(fields_of("event", Event="scancode_push", EventKey="k", ScanCodeInfo=code))

@@ -17,15 +17,12 @@ from bot.core.calendar import (
     WorkCalendar,
     shipped_notices,
 )
+from bot.core.deadline_rules import DEFAULT_RULES, Prompt, Rule, Rules
 from bot.core.deadlines import (
-    DEFAULT_RULES,
     Allowance,
     Clock,
     Pause,
-    Prompt,
     Recipient,
-    Rule,
-    Rules,
     Step,
     Urgency,
     deadline,
@@ -375,3 +372,22 @@ def test_a_clock_is_in_order_and_later_starts_are_never_due_earlier(
         assert moments == sorted(moments)
         assert clock.rests_on.is_provisional is (clock.rests_on.last >= date(2026, 12, 25))
         assert not any(pause.start <= alarm.at < pause.end for pause in pauses for alarm in clock.remind_at)
+
+
+def test_only_the_telling_moved_says_so() -> None:
+    told = (*DEFAULT_RULES.prompts, Prompt(Step.ASSESS, Urgency.NORMAL, Allowance(hours=1), Recipient.HEAD))
+    old, new = (
+        plan(Step.ASSESS, china("2026-11-02T10:00"), calendar=CALENDAR, rules=rules)
+        for rules in (DEFAULT_RULES, replace(DEFAULT_RULES, prompts=told))
+    )
+    assert explain_change(old, new) == "评估时限不变，仍为2026-11-03 17:30：提醒和督办的时间有变化。"
+
+
+def test_a_closure_that_is_taken_back_is_named() -> None:
+    shut = replace(CALENDAR, closures=(Closure.of_days(date(2026, 10, 9), date(2026, 10, 9), "台风"),))
+    assert explain_change(survey(shut), survey(CALENDAR)).endswith("：服务站停办安排有变化（已取消：台风）。")
+
+
+def test_a_survey_that_was_promised_sooner_stays_so() -> None:
+    found = plan(Step.SURVEY, china("2026-11-02T10:00"), calendar=CALENDAR, agreed=Allowance(days=2))
+    assert found.due == china("2026-11-04T17:30")

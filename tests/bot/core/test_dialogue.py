@@ -12,17 +12,27 @@ from bot.core.answers import answer_text, basis_line
 from bot.core.brain import Heard, Outcome
 from bot.core.dialogue import step
 from bot.core.messages import Kind, Option
+from bot.core.surveys import Item
+from bot.core.ticket_states import Move, TicketKind, TicketState
+from bot.core.tickets import TicketView
 from bot.core.turns import (
+    AttachMaterial,
     DialogueState,
+    DropMaterial,
     EraseContact,
     Facts,
+    Form,
+    KeepMaterial,
+    MoveTicket,
     NoteStation,
     OpenTicket,
     RecordFeedback,
     RequestStaff,
     Said,
+    SurveyView,
     Turn,
 )
+from bot.core.wording import TOLD
 from intents.categories import Category
 from intents.slots import read_slots
 from intents.understand import Act, Mood
@@ -227,6 +237,103 @@ def test_submitting_twice_opens_one_ticket() -> None:
     assert "没有待提交" in text(turns[-1])
 
 
+def open_ticket(serial: int, content: str, kind: TicketKind = TicketKind.NEED) -> TicketView:
+    number = f"NQI-2026-{serial:06d}"
+    return TicketView(number, kind, TicketState.IN_SERVICE, "testing", content, date(2026, 11, 20))
+
+
+ONE_OPEN = replace(KNOWN, tickets=(open_ticket(7, "椰汁需要检测一下"), open_ticket(8, "商标注册")))
+TWO_OPEN = replace(KNOWN, tickets=(open_ticket(7, "椰汁需要检测一下"), open_ticket(9, "检测椰汁")))
+
+
+def test_a_likely_repeat_is_shown_before_a_second_ticket_is_opened() -> None:
+    shown = talk(NEED, "1", facts=ONE_OPEN)[-1]
+    assert shown.commands == ()
+    assert "NQI-2026-000007，办理中，2026-11-20登记" in text(shown)
+    assert "NQI-2026-000008" not in text(shown)
+    assert [item.label for item in shown.state.choices] == ["补充到原申请", "仍然登记", "取消"]
+
+
+def test_a_repeat_is_added_to_the_ticket_with_what_was_sent_for_it() -> None:
+    merged = talk(NEED, "1", "补充到原申请", facts=ONE_OPEN)[-1]
+    number = "NQI-2026-000007"
+    assert merged.commands == (MoveTicket(number, Move.ADD, "想给椰汁做检测"), AttachMaterial(number))
+    assert text(merged) == TOLD
+    assert merged.state.form is None
+
+
+@pytest.mark.parametrize("line", ["仍然登记", "2", "确认提交"])
+def test_a_repeat_is_registered_all_the_same_on_a_word(line: str) -> None:
+    opened = talk(NEED, "1", line, facts=ONE_OPEN)[-1]
+    assert [type(command) for command in opened.commands] == [OpenTicket]
+
+
+def test_a_repeat_is_cancelled_or_asked_about_again() -> None:
+    assert talk(NEED, "1", "取消", facts=ONE_OPEN)[-1].commands == (DropMaterial(),)
+    again = talk(NEED, "1", heard("好的", Outcome.ACT, act=Act.AFFIRM), facts=ONE_OPEN)[-1]
+    assert again.commands == (), "“好的” does not say which"
+    assert "补充到原申请" in [item.label for item in again.state.choices]
+
+
+def test_of_several_repeats_one_is_named() -> None:
+    merged = talk(NEED, "1", "补充到 NQI-2026-000009", facts=TWO_OPEN)[-1]
+    assert merged.commands[0] == MoveTicket("NQI-2026-000009", Move.ADD, "想给椰汁做检测")
+
+
+def test_a_complaint_is_compared_with_complaints_and_a_suggestion_with_nothing() -> None:
+    told = "检测机构迟迟不出报告"
+    for kind, is_shown in ((TicketKind.COMPLAINT, True), (TicketKind.SUGGESTION, False)):
+        form = Form(kind, content=told, has_skipped_phone=True, asking="confirm")
+        earlier = replace(open_ticket(3, told, kind), state=TicketState.REGISTERED)
+        turn = talk("确认提交", facts=replace(KNOWN, tickets=(earlier,)), state=DialogueState(form=form))[-1]
+        assert (turn.commands == ()) is is_shown
+
+
+def test_adding_to_a_ticket_counts_only_after_our_question() -> None:
+    state = talk(NEED, facts=ONE_OPEN)[-1].state
+    forged = Said(Kind.EVENT, event="click", event_key="bot:merge:NQI-2026-000008")
+    turn = step(state, forged, ONE_OPEN, Script())  # type: ignore[arg-type]
+    assert not any(isinstance(command, MoveTicket) for command in turn.commands)
+
+
+def sent(kind: Kind, state: DialogueState) -> Turn:
+    return step(state, Said(kind), FACTS, Script())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [Kind.IMAGE, Kind.VIDEO, Kind.VOICE])
+def test_a_picture_before_the_form_is_kept_for_it_and_said_so(kind: Kind) -> None:
+    kept = sent(kind, DialogueState(affirm="register"))
+    assert kept.commands == (KeepMaterial(),)
+    assert "会附在您接下来登记的申请里" in text(kept)
+    assert kept.state.affirm == "register", "what was asked before still stands"
+    started = talk(NEED, state=sent(kind, kept.state).state)[-1]
+    assert "之前发来的 2 份材料" in text(started)
+    cancelled = talk("取消", state=started.state)[-1]
+    assert cancelled.commands == (DropMaterial(),)
+    assert cancelled.state.kept == 0
+
+
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.LOCATION, Kind.LINK, Kind.CARD, Kind.UNKNOWN])
+def test_what_cannot_be_kept_is_not_promised(kind: Kind) -> None:
+    turn = sent(kind, DialogueState())
+    assert turn.commands == ()
+    assert "附在" not in text(turn)
+    assert "一并" not in text(turn)
+
+
+def test_a_file_in_a_form_is_noted_but_not_promised() -> None:
+    turn = sent(Kind.FILE, talk(NEED)[-1].state)
+    assert turn.commands == (KeepMaterial(),)
+    assert "不允许我们下载" in text(turn)
+    assert turn.state.form is not None
+
+
+def test_a_state_of_an_older_version_is_read() -> None:
+    old = {"asked": "椰汁", "gone": 1, "choices": [{"label": "菜单", "send": "菜单", "id": "menu"}]}
+    state = DialogueState.from_json(old)
+    assert (state.asked, state.survey, state.kept) == ("椰汁", 0, 0)
+
+
 def test_a_clarification_is_answered_by_number_word_or_none() -> None:
     unclear = heard("检定", Outcome.CLARIFY, "MET-05", "TST-01", "IPR-01")
     for pick, expected in (
@@ -339,6 +446,14 @@ LINES = st.one_of(
             "13800000000",
             "都不是",
             "计量服务",
+            "评价",
+            "满意",
+            "很满意，专业性一般",
+            "不想评价",
+            "确认完成",
+            "选择机构",
+            "选择机构 NQI-2026-000007",
+            "仍然登记",
         ]
     ),
     st.text(max_size=40),
@@ -347,7 +462,16 @@ LINES = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(
-    lines=st.lists(LINES, max_size=12), facts=st.sampled_from([FACTS, KNOWN, replace(FACTS, is_waiting=True)])
+    lines=st.lists(LINES, max_size=12),
+    facts=st.sampled_from(
+        [
+            FACTS,
+            KNOWN,
+            replace(FACTS, is_waiting=True),
+            replace(TWO_OPEN, survey=SurveyView(3, "NQI-2026-000001", (Item.OVERALL, Item.SOLVED), False)),
+            replace(FACTS, survey=SurveyView(3, "NQI-2026-000001", (), is_noted=True)),
+        ]
+    ),
 )
 def test_any_talk_gets_an_answer_to_every_word_and_never_a_ticket_without_its_fields(
     lines: list[Heard | str], facts: Facts

@@ -9,10 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bot.core.deadlines import Step
 from bot.core.ticket_states import (
     FINAL,
     Course,
-    Due,
     Facts,
     LegState,
     Move,
@@ -74,8 +74,8 @@ def in_service(name: str = "甲机构", *, plan: tuple[str, ...] = ("testing",))
 def test_a_need_goes_from_registration_to_its_file() -> None:
     finished = go(in_service(), (Move.FINISH, provider("甲机构")))
     assert finished.course.state is TicketState.FINISHED
-    assert finished.ticks == ((Due.SERVICE, Tick.STOP), (Due.SURVEY, Tick.START))
-    assert finished.told == "您的需求 NQI-2026-000001 已办理完成，请您评价本次服务。"
+    assert finished.ticks == ((Step.SERVICE, Tick.STOP), (Step.SURVEY, Tick.START))
+    assert finished.told == "您的需求 NQI-2026-000001 已办理完成。"
     closed = go(finished.course, (Move.RATE, ENTERPRISE), (Move.CLOSE, REVIEWER)).course
     assert (closed.state, closed.recorder, closed.reviewer) == (TicketState.CLOSED, "小李", "小陈")
     assert [line.what for line in closed.timeline] == [
@@ -98,9 +98,9 @@ def test_in_house_service_takes_the_same_way_with_ourselves_as_the_provider() ->
     )
     assert accepted.told == "我们的工作人员已接受您的需求 NQI-2026-000001，将与您联系。"
     assert accepted.ticks == (
-        (Due.ACCEPT, Tick.STOP),
-        (Due.FIRST_CONTACT, Tick.START),
-        (Due.SERVICE, Tick.START),
+        (Step.ACCEPT, Tick.STOP),
+        (Step.FIRST_CONTACT, Tick.START),
+        (Step.SERVICE, Tick.START),
     )
     assert refusal(accepted.course, Move.START, provider("")).code == "ticket-own"
 
@@ -110,7 +110,7 @@ def test_legs_follow_each_other_in_one_timeline() -> None:
     for done, name in enumerate(("乙机构", "丙机构"), 1):
         between = go(course, (Move.FINISH, provider(course.legs[done - 1].provider)))
         assert between.course.state is TicketState.ASSESSED
-        assert (Due.MATCH, Tick.START) in between.ticks
+        assert (Step.MATCH, Tick.START) in between.ticks
         assert between.course.leg == done
         course = go(
             between.course,
@@ -136,7 +136,7 @@ def test_a_refused_leg_goes_to_another_provider() -> None:
     assessed = go(NEED, (Move.ASSESS, by(Party.STAFF, plan=("testing",)))).course
     referred = go(assessed, (Move.REFER, by(Party.STAFF, provider="甲机构"))).course
     rejected = go(referred, (Move.REJECT, provider("甲机构", reason="排期已满")))
-    assert rejected.ticks == ((Due.ACCEPT, Tick.STOP), (Due.MATCH, Tick.START))
+    assert rejected.ticks == ((Step.ACCEPT, Tick.STOP), (Step.MATCH, Tick.START))
     assert rejected.told.startswith("甲机构暂时不能承接")
     assert refusal(rejected.course, Move.REFER, by(Party.STAFF, provider="甲机构")).code == "ticket-provider"
     silent = go(
@@ -160,7 +160,7 @@ def test_an_extension_is_asked_in_time_and_granted_by_somebody_else() -> None:
     assert refusal(course, Move.ASK_EXTENSION, late).code == "ticket-early"
     asked = go(course, (Move.ASK_EXTENSION, replace(late, due=NOW + timedelta(hours=1))))
     assert asked.ticks == ()
-    assert go(asked.course, (Move.GRANT, STAFF)).ticks == ((Due.SERVICE, Tick.RESTART),)
+    assert go(asked.course, (Move.GRANT, STAFF)).ticks == ((Step.SERVICE, Tick.RESTART),)
     assert go(asked.course, (Move.DENY, STAFF)).ticks == ()
     by_staff = go(course, (Move.ASK_EXTENSION, STAFF)).course
     assert refusal(by_staff, Move.GRANT, STAFF).code == "ticket-other"
@@ -168,16 +168,16 @@ def test_an_extension_is_asked_in_time_and_granted_by_somebody_else() -> None:
 
 def test_clocks_wait_while_the_enterprise_is_asked() -> None:
     asked = go(in_service(), (Move.ASK_ENTERPRISE, provider("甲机构", reason="请补充样品数量")))
-    assert asked.ticks == ((Due.SERVICE, Tick.PAUSE),)
+    assert asked.ticks == ((Step.SERVICE, Tick.PAUSE),)
     assert asked.told == "办理您的需求 NQI-2026-000001 需要您补充：请补充样品数量。"
     assert go(asked.course, (Move.ASK_ENTERPRISE, provider("甲机构", reason="再问"))).ticks == ()
     assert go(asked.course, (Move.URGE, ENTERPRISE)).course.is_waiting
     added = go(asked.course, (Move.ADD, ENTERPRISE))
-    assert added.ticks == ((Due.SERVICE, Tick.RESUME),)
+    assert added.ticks == ((Step.SERVICE, Tick.RESUME),)
     assert not added.course.is_waiting
     # Going on without the answer ends the waiting too.
     extension = go(asked.course, (Move.ASK_EXTENSION, provider("甲机构", reason="检修")))
-    assert extension.ticks == ((Due.SERVICE, Tick.RESUME),)
+    assert extension.ticks == ((Step.SERVICE, Tick.RESUME),)
 
 
 def test_recorder_and_reviewer_are_two_people() -> None:
@@ -201,7 +201,7 @@ def test_a_bad_survey_reopens_or_needs_an_improvement_before_closing() -> None:
     too_late = replace(unsolved, at=LATER + timedelta(seconds=1))
     assert refusal(closed, Move.REOPEN, too_late).code == "ticket-period"
     reopened = go(closed, (Move.REOPEN, unsolved))
-    assert reopened.ticks == ((Due.ASSESS, Tick.START),)
+    assert reopened.ticks == ((Step.ASSESS, Tick.START),)
     again = go(reopened.course, (Move.ASSESS, by(Party.STAFF, plan=("testing",)))).course
     assert [leg.state for leg in again.legs] == [LegState.FINISHED, LegState.PLANNED]
 
@@ -211,7 +211,7 @@ def test_withdrawing_ends_the_legs_that_are_not_done() -> None:
     withdrawn = go(course, (Move.WITHDRAW, ENTERPRISE))
     assert refusal(course, Move.WITHDRAW, by(Party.STAFF)).code == "ticket-behalf"
     assert {leg.state for leg in withdrawn.course.legs} == {LegState.WITHDRAWN}
-    assert withdrawn.ticks == ((Due.SERVICE, Tick.STOP),)
+    assert withdrawn.ticks == ((Step.SERVICE, Tick.STOP),)
     assert isinstance(refusal(withdrawn.course, Move.ASSESS, STAFF).error(), ConflictError)
 
 
@@ -235,8 +235,8 @@ def responded() -> Course:
 
 def test_each_step_of_a_complaint_has_its_clock() -> None:
     seen = [clocks(TicketKind.COMPLAINT, line.state) for line in responded().timeline]
-    assert clocks(TicketKind.COMPLAINT, TicketState.REGISTERED) == (Due.ACKNOWLEDGE,)
-    assert seen == [(Due.ASSESS,), (Due.INVESTIGATE,), (Due.RESPOND,), (Due.OBJECT,)]
+    assert clocks(TicketKind.COMPLAINT, TicketState.REGISTERED) == (Step.ACKNOWLEDGE,)
+    assert seen == [(Step.ASSESS,), (Step.INVESTIGATE,), (Step.RESPOND,), (Step.OBJECT,)]
 
 
 def test_a_complaint_is_not_handled_by_whom_it_is_about() -> None:
@@ -273,7 +273,7 @@ def test_a_suggestion_is_acknowledged_and_answered() -> None:
     suggestion = Course("NQI-S-2026-000001", TicketKind.SUGGESTION)
     answered = go(suggestion, (Move.ACKNOWLEDGE, STAFF), (Move.ANSWER, by(Party.STAFF, reason="已采纳。")))
     assert answered.told == "对您的建议 NQI-S-2026-000001 的答复：已采纳。"
-    assert answered.ticks == ((Due.ANSWER, Tick.STOP),)
+    assert answered.ticks == ((Step.ANSWER, Tick.STOP),)
     assert not answered.course.is_open
 
 

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from bot.actions.context import Context
 from bot.channels.wechat_errors import failed
 from bot.core.brain import Brain
+from bot.core.reach import Channel, Purpose
+from bot.ports import Failed
 from bot.settings import Settings
 from bot.store import conversations, delivery
 from bot.store.base import Database
@@ -29,17 +31,25 @@ class Desk:
     sender: RecordingSender
     conversation_id: int
 
-    def write(self, text: str, key: str | None = None) -> None:
+    def write(
+        self, text: str, key: str | None = None, purpose: Purpose = Purpose.REPLY, **values: object
+    ) -> None:
         with self.ctx.transaction() as tx:
             delivery.add_outbox(
                 tx.connection,
-                key=key or text,
-                conversation_id=self.conversation_id,
-                account="official",
-                openid="o1",
-                text=text,
-                due_at=tx.now,
-                at=tx.now,
+                **{
+                    "key": key or text,
+                    "lane": f"talk:{self.conversation_id}",
+                    "channel": Channel.CUSTOMER.value,
+                    "account": "official",
+                    "address": "o1",
+                    "text": text,
+                    "purpose": purpose.value,
+                    "conversation_id": self.conversation_id,
+                    "due_at": tx.now,
+                    "at": tx.now,
+                    **values,
+                },
             )
 
     def deliver(self) -> int:
@@ -80,7 +90,7 @@ def test_messages_leave_in_order_one_contact_at_a_time(desk: Desk) -> None:
     assert desk.deliver() == 1
     assert desk.deliver() == 1
     assert desk.deliver() == 0
-    assert [text for _, text in desk.sender.sent] == ["一", "二"]
+    assert [parcel.text for parcel in desk.sender.sent] == ["一", "二"]
     assert desk.allowance() == 3
 
 
@@ -135,8 +145,9 @@ def test_a_closed_window_empties_the_ledger_and_ends_the_message(desk: Desk) -> 
 def test_a_worker_that_died_after_claiming_gives_the_message_back(desk: Desk) -> None:
     desk.write("一")
     with desk.ctx.transaction() as tx:
-        assert delivery.claim(tx.connection, 1, tries=0, until=tx.now.replace(hour=5))
-        assert not delivery.claim(tx.connection, 1, tries=0, until=tx.now), "another worker has it"
+        due_at = tx.now
+        assert delivery.claim(tx.connection, 1, tries=0, due_at=due_at, until=tx.now.replace(hour=5))
+        assert not delivery.claim(tx.connection, 1, tries=0, due_at=due_at, until=tx.now), "another has it"
     assert desk.deliver() == 0
     desk.clock.move(hours=2)
     assert desk.deliver() == 1
@@ -145,5 +156,51 @@ def test_a_worker_that_died_after_claiming_gives_the_message_back(desk: Desk) ->
 
 def test_an_account_that_is_gone_ends_its_messages(desk: Desk) -> None:
     desk.write("一")
-    assert deliver_due(desk.ctx, {}) == 0
+    assert deliver_due(desk.ctx, {}) == 1
+    assert desk.sender.sent == []
     assert desk.states()[0][1] == "dead"
+
+
+def test_six_messages_in_one_window(desk: Desk) -> None:
+    """Must hold 3: the sixth never reaches WeChat, its reason and what is done instead stand there, the survey's place stays."""
+    for number in range(6):
+        desk.write(f"进展{number}", purpose=Purpose.NOTICE)
+    while desk.deliver():
+        pass
+    assert [parcel.text for parcel in desk.sender.sent] == ["进展0", "进展1", "进展2"]
+    assert desk.allowance() == 2
+    with desk.ctx.read() as session:
+        last = delivery.outcomes(session, ["进展5"])["进展5"]
+    assert (last.state, last.result) == ("held", "no-allowance")
+    desk.write("请评价", purpose=Purpose.SURVEY)
+    desk.deliver()
+    assert desk.sender.sent[-1].text == "请评价"
+    desk.write("我来答复您", purpose=Purpose.STAFF)
+    desk.deliver()
+    assert desk.sender.sent[-1].text == "我来答复您"
+    assert desk.allowance() == 0
+
+
+def test_a_channel_that_is_out_of_order_costs_the_message_no_try(desk: Desk) -> None:
+    desk.sender.outcomes = [Failed("circuit-open", "", is_permanent=False, pause=60.0)] * 50
+    desk.write("一")
+    for _ in range(50):
+        assert desk.deliver() == 1
+        assert desk.deliver() == 0, "not before the pause is over"
+        desk.clock.move(minutes=2)
+    assert desk.states() == [("一", "due", 0)]
+    assert desk.deliver() == 1
+    assert desk.states() == [("一", "sent", 1)]
+    assert desk.allowance() == 4
+
+
+def test_other_channels_cost_no_allowance_and_hold_each_other_up_only_in_their_lane(desk: Desk) -> None:
+    desk.sender.outcomes = [Failed("smtp-451", "", is_permanent=False, delays=(60.0,))]
+    mail = {"lane": "provider:1", "channel": "email", "address": "a@example.com", "conversation_id": None}
+    desk.write("信一", purpose=Purpose.REFERRAL, **mail)
+    desk.write("信二", purpose=Purpose.REFERRAL, **mail)
+    desk.write("信三", purpose=Purpose.REFERRAL, **{**mail, "lane": "provider:2"})
+    assert deliver_due(desk.ctx, {"email": desk.sender}) == 2
+    assert deliver_due(desk.ctx, {"email": desk.sender}) == 0
+    assert [parcel.text for parcel in desk.sender.sent] == ["信一", "信三"]
+    assert desk.allowance() == 5

@@ -83,9 +83,9 @@ def test_each_timer_fires_at_its_moment_and_says_whom_and_what(ctx: Context, clo
     with ctx.read() as session:
         lines = session.execute(sa.select(TicketEvent.actor, TicketEvent.note).order_by(TicketEvent.id)).all()
     assert [tuple(line) for line in lines[1:]] == [
-        ("system", "请工作人员注意：需求评估时限为 2026-11-24 17:30。"),
-        ("system", "已到需求评估时限（2026-11-24 17:30），尚未完成。"),
-        ("system", "需求评估时限（2026-11-24 17:30）已过，请负责人督促办理。"),
+        ("system", "请工作人员注意：评估时限为 2026-11-24 17:30。"),
+        ("system", "已到评估时限（2026-11-24 17:30），尚未完成。"),
+        ("system", "评估时限（2026-11-24 17:30）已过，请负责人督促办理。"),
     ]
 
 
@@ -155,7 +155,7 @@ def test_who_comes_second_with_the_same_timers_fires_none(ctx: Context, clock: S
     register(ctx)
     clock.move(days=7)
     with ctx.read() as session:
-        seen = clocks.due_timers(session, now=clock.now())
+        seen = [timer.id for timer in clocks.due_timers(session, now=clock.now())]
     assert (fire_timers(ctx, seen), fire_timers(ctx, seen)) == (3, 0)
     assert history(ctx) == TOLD
 

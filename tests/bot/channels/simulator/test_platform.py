@@ -285,6 +285,10 @@ def test_the_rest_of_the_api_over_http(scene):
         found = http.get("/cgi-bin/media/get", params={**token, "media_id": uploaded["media_id"]})
         assert (found.content, found.headers["content-type"]) == (b"png", "image/png")
         assert http.get("/cgi-bin/media/get", params={**token, "media_id": "x"}).json()["errcode"] == 40007
+        video = scene.platform.upload(b"ftyp", "video", "video/mp4")["media_id"]
+        address = http.get("/cgi-bin/media/get", params={**token, "media_id": video}).json()["video_url"]
+        assert address.startswith(scene.base)
+        assert http.get(address).content == b"ftyp"
         assert http.post("/cgi-bin/media/upload", params=token, json={}).json()["errcode"] == 41005
         login = {"appid": MINIPROGRAM.app_id, "secret": MINIPROGRAM.app_secret}
         code = scene.platform.issue_code(OPENID)

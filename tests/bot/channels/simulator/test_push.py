@@ -211,6 +211,13 @@ def test_scenes_media_and_recognition_come_through(server, pusher):
     assert server.platform.media(server.heard[-1].details["MediaId"]).media_type == "audio/amr"
     pusher.popup(OPENID, {"T1": "accept", "T2": "reject"})
     assert server.heard[-1].details["List.1.SubscribeStatusString"] == "reject"
+    assert server.heard[-1].details["templates"] == "T1=accept,T2=reject"
+
+
+def test_the_account_hears_what_became_of_a_template_message(server, pusher):
+    pusher.template_result(OPENID, "3148023429112057856", "failed:user block")
+    details = server.heard[-1].details
+    assert (details["msg_id"], details["status"]) == ("3148023429112057856", "failed:user block")
 
 
 def test_revocations_and_unfollowing_reach_no_phone(server, pusher):
