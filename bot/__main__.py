@@ -372,6 +372,14 @@ def staff_close(name: _Name) -> None:
     _report([close_account(_settings(), name)])
 
 
+@libraries_cli.command("secret")
+def libraries_secret(number: Annotated[str, typer.Argument(help="机构编号")]) -> None:
+    """显示一家机构核对我们回调签名用的密钥，请通过安全的方式交给它。"""
+    from bot.libraries import signing_secret
+
+    _report([signing_secret(_settings(), number)])
+
+
 @cli.command()
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="不连接微信，只检查本机")] = False,

@@ -1,12 +1,14 @@
 """Commands around the four libraries: import, export, template, demonstration set."""
 
+from base64 import b64encode
 from pathlib import Path
 
 from bot.actions import libraries
+from bot.actions.links import webhook_secret
 from bot.app import open_context
 from bot.errors import RefusedError
 from bot.settings import Settings
-from knowledge.library_rows import MOST_BYTES, RowProblem, written
+from knowledge.library_rows import MOST_BYTES, PROVIDERS, RowProblem, written
 
 _FORMS = ("csv", "xlsx")
 
@@ -54,6 +56,13 @@ def load_demonstration(settings: Settings) -> list[str]:
         + ("已有真实数据，没有改动。" if count is None else f"演示数据 {count} 条。")
         for name, count in loaded.items()
     ]
+
+
+def signing_secret(settings: Settings, number: str) -> str:
+    """The secret with which a provider checks our webhooks, as Standard Webhooks writes it; NotFoundError for no provider."""
+    ctx = open_context(settings)
+    libraries.Libraries.of(ctx).record(PROVIDERS, number)
+    return "whsec_" + b64encode(webhook_secret(ctx, number)).decode()
 
 
 def describe(problem: RowProblem) -> str:

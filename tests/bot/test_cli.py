@@ -61,6 +61,7 @@ def nqi(folder: Path, *words: str, given: str = "", **settings: str) -> subproce
         "libraries export",
         "libraries template",
         "libraries demo",
+        "libraries secret",
         "doctor",
         "train",
     ],
