@@ -81,7 +81,7 @@ def chat(
 @cli.command()
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="演完不退出，可以登录查看演出的内容")] = False,
-    pace: Annotated[float, typer.Option(help="每行之后停几秒", min=0, max=60)] = 0.5,
+    pace: Annotated[float, typer.Option(help="每行之后停几秒", min=0, max=60)] = 0.4,
 ) -> None:
     """演示一件申请的全过程：三家企业、两家机构和一次评价，约一分钟，只用临时文件夹。"""
     from bot.demo import run

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bot.actions.surveys import surveys_of
 from bot.app import Program
@@ -91,7 +91,7 @@ def show(console: Console, summary: Summary) -> None:
     for state, channel, count in summary.messages:
         table.add_row(_CHANNELS.get(channel, channel), _OUTCOMES[state], str(count))
     console.print(table)
-    table = Table("评价", "方式", "五项结果", "改进项")
+    table = Table("评价", "方式", Column("五项结果", overflow="fold"), "改进项")
     for rated in summary.surveys:
         table.add_row(
             rated.number,

@@ -1,6 +1,7 @@
 """The commands of a turn, carried out inside its transaction."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import singledispatch
 
 from bot.actions.attachments import _drop_files
@@ -19,6 +20,7 @@ from bot.core.turns import (
     ChooseProvider,
     CollectLate,
     Command,
+    DialogueState,
     DropMaterial,
     EraseContact,
     KeepMaterial,
@@ -33,7 +35,7 @@ from bot.core.turns import (
     Turn,
 )
 from bot.core.wording import AHEAD, NUMBER, REMARK, TOLD, UNTIL
-from bot.store import conversations, people, tickets
+from bot.store import audit, conversations, delivery, people, tickets
 from bot.store.conversations import Talk
 
 
@@ -143,6 +145,17 @@ def _(command: KeepMaterial, deed: _Deed) -> None:
 def _(command: DropMaterial, deed: _Deed) -> None:
     _drop_files(deed.tx, deed.talk.conversation_id)
     tickets.drop_materials(deed.tx.connection, deed.talk.conversation_id)
+    form = DialogueState.from_json(deed.talk.state).form
+    if form is not None and form.started_at:
+        _forget_form(deed.tx, deed.talk, since=datetime.fromisoformat(form.started_at))
+
+
+def _forget_form(tx: Transaction, talk: Talk, *, since: datetime) -> None:
+    """What was said while the form was open goes, as we tell the contact; that there was a form remains."""
+    conversations.scrub_messages(tx.connection, talk.conversation_id, since=since)
+    delivery.scrub_replies(tx.connection, talk.conversation_id, since=since)
+    subject = f"contact:{talk.contact_id}"
+    audit.add_line(tx.connection, at=tx.now, actor="contact", what="form-cancelled", subject=subject)
 
 
 @_do.register

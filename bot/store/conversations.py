@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -297,14 +297,18 @@ def count_waiting(connection: Connection, *, before: datetime) -> int:
     ).scalar_one()
 
 
-def scrub_messages(connection: Connection, conversation_id: int) -> None:
-    """Take the words and details out of a conversation's messages; that they were exchanged remains."""
+def scrub_messages(connection: Connection, conversation_id: int, *, since: datetime | None = None) -> None:
+    """Take the words and details out of a conversation's messages, of those since then if named; that they were
+    exchanged remains."""
+    first = since or datetime.min.replace(tzinfo=UTC)
     connection.execute(
-        sa.update(Message).where(Message.conversation_id == conversation_id).values(text="", details=None)
+        sa.update(Message)
+        .where(Message.conversation_id == conversation_id, Message.at >= first)
+        .values(text="", details=None)
     )
     connection.execute(
         sa.update(Receipt)
-        .where(Receipt.conversation_id == conversation_id)
+        .where(Receipt.conversation_id == conversation_id, Receipt.at >= first)
         .values(reply="", late_reply=None, incoming=None, state="answered")
     )
 

@@ -198,6 +198,26 @@ def drop_outbox(connection: Connection, conversation_id: int) -> None:
     )
 
 
+def scrub_replies(connection: Connection, conversation_id: int, *, since: datetime) -> None:
+    """Take the words out of the replies that were sent to this contact since then; one that waits is not sent."""
+    connection.execute(
+        sa.update(OutboxMessage)
+        .where(
+            OutboxMessage.conversation_id == conversation_id,
+            OutboxMessage.purpose == "reply",
+            OutboxMessage.at >= since,
+        )
+        .values(
+            text="",
+            extras={},
+            state=sa.case(
+                (OutboxMessage.state == OutboxState.DUE, OutboxState.DROPPED.value),
+                else_=OutboxMessage.state,
+            ),
+        )
+    )
+
+
 def count_outbox(session: Session) -> dict[str, int]:
     """How many messages are in each state."""
     return {
