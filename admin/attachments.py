@@ -31,7 +31,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Upload:
+class Upload:
     """A form with a file, as it came; or why it was not read."""
 
     csrf: str = ""
@@ -70,7 +70,7 @@ def attachments_router(ctx: Context, guard: Guard) -> APIRouter:
         # The actor is found out first: strangers' bodies are not read.
         actor: Annotated[Actor, Depends(handle)],
         token: Annotated[str, Depends(guard.token)],
-        given: Annotated[_Upload, Depends(_reader(ctx))],
+        given: Annotated[Upload, Depends(upload_reader(ctx))],
     ) -> RedirectResponse:
         refused = ""
         try:
@@ -84,7 +84,7 @@ def attachments_router(ctx: Context, guard: Guard) -> APIRouter:
     return router
 
 
-def _keep(ctx: Context, number: str, actor: Actor, token: str, given: _Upload) -> None:
+def _keep(ctx: Context, number: str, actor: Actor, token: str, given: Upload) -> None:
     if given.refusal is not None:
         raise given.refusal
     check_csrf(given.csrf, token)
@@ -95,26 +95,26 @@ def _keep(ctx: Context, number: str, actor: Actor, token: str, given: _Upload) -
     add_file(ctx, ticket_id=found.id, content=given.content, name=given.name, by=actor.name)
 
 
-def _reader(ctx: Context) -> Callable[[Request], Awaitable[_Upload]]:
+def upload_reader(ctx: Context) -> Callable[[Request], Awaitable[Upload]]:
     """A dependency: the form, never more of it than a file may have."""
 
-    async def read(request: Request) -> _Upload:
+    async def read(request: Request) -> Upload:
         most = ctx.settings.attachment_max_bytes + _FORM_ROOM
         told = request.headers.get("content-length", "")
         length = int(told) if told.isascii() and told.isdecimal() and len(told) < 16 else None
         if length is None:
-            return _Upload(refusal=_incomplete())
+            return Upload(refusal=_incomplete())
         if length > most:
             await _drain(request, _DRAINED * most)
-            return _Upload(refusal=too_large(ctx))
+            return Upload(refusal=too_large(ctx))
         try:
             async with request.form(max_files=1, max_fields=2) as form:
                 file, csrf = form.get("file"), str(form.get("csrf") or "")
                 if not isinstance(file, UploadFile) or not file.filename:
-                    return _Upload(csrf, refusal=RefusedError("attachment-none", "没有选择文件。"))
-                return _Upload(csrf, file.filename, await file.read())
+                    return Upload(csrf, refusal=RefusedError("attachment-none", "没有选择文件。"))
+                return Upload(csrf, file.filename, await file.read())
         except HTTPException:
-            return _Upload(refusal=_incomplete())
+            return Upload(refusal=_incomplete())
 
     return read
 

@@ -41,7 +41,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Upload:
+class Upload:
     """A form with a file, as it came."""
 
     csrf: str
@@ -59,7 +59,7 @@ class _Field:
     hint: str
 
 
-async def _uploaded(request: Request) -> _Upload:
+async def uploaded(request: Request) -> Upload:
     """The form, never more of it than a file may have; raises RefusedError with what to do."""
     told = request.headers.get("content-length", "")
     length = int(told) if told.isascii() and told.isdecimal() and len(told) < 16 else None
@@ -79,7 +79,7 @@ async def _uploaded(request: Request) -> _Upload:
                 raise RefusedError("upload", "没有选择文件，请选择 xlsx 或 csv 文件后再提交。")
             suffix = PurePath(file.filename).suffix.lower().removeprefix(".")
             is_trial = form.get("action") != "import"
-            return _Upload(str(csrf or ""), is_trial, suffix, await file.read())
+            return Upload(str(csrf or ""), is_trial, suffix, await file.read())
     except HTTPException as error:
         raise RefusedError("upload", "上传的内容不完整，请刷新页面后再试。") from error
 
@@ -112,7 +112,7 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
         name: str,
         actor: Annotated[Actor, Depends(edit)],
         token: Annotated[str, Depends(guard.token)],
-        given: Annotated[_Upload, Depends(_uploaded)],
+        given: Annotated[Upload, Depends(uploaded)],
     ) -> HTMLResponse:
         check_csrf(given.csrf, token)
         table = table_named(name)
@@ -150,13 +150,13 @@ def libraries_router(ctx: Context, guard: Guard, libraries: Libraries) -> APIRou
     @router.get("/{name}/download")
     def download(name: str, actor: Annotated[Actor, Depends(edit)], form: str = "xlsx") -> Response:
         table = table_named(name)
-        data, _ = export(ctx, table, form=_known(form), actor=actor.name)
-        return _attachment(data, f"{table.name}.{form}", form)
+        data, _ = export(ctx, table, form=known_form(form), actor=actor.name)
+        return attachment(data, f"{table.name}.{form}", form)
 
     @router.get("/{name}/template")
     def template(name: str, _actor: Annotated[Actor, Depends(see)]) -> Response:
         table = table_named(name)
-        return _attachment(written(table, (), form="xlsx"), f"{table.name}-template.xlsx", "xlsx")
+        return attachment(written(table, (), form="xlsx"), f"{table.name}-template.xlsx", "xlsx")
 
     return router
 
@@ -240,13 +240,13 @@ def _fields(table: Table[Any], record: Record, *, hidden: frozenset[str]) -> lis
     return fields
 
 
-def _known(form: str) -> str:
+def known_form(form: str) -> str:
     if form not in _TYPES:
         raise RefusedError("form", "只能下载 xlsx 或 csv。")
     return form
 
 
-def _attachment(data: bytes, name: str, form: str) -> Response:
+def attachment(data: bytes, name: str, form: str) -> Response:
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Cache-Control": "no-store",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import FastAPI, Form, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 
@@ -11,6 +12,7 @@ from admin.templating import page
 from bot.actions.context import Context
 from bot.actions.surveys import SurveyPage, rate_by_link, see_survey
 from bot.core.surveys import Item, Rating, form, label, options, question
+from bot.core.wording import say
 from bot.errors import NotFoundError, RefusedError
 
 _HEADERS = {
@@ -59,6 +61,10 @@ def public_routes(ctx: Context) -> FastAPI:
         except RefusedError as refusal:
             return _shown(ctx, request, see_survey(ctx, token), refusal, typed=given)
         return RedirectResponse(request.url.path, status_code=303)
+
+    @web.exception_handler(RequestValidationError)
+    def unreadable(request: Request, _error: RequestValidationError) -> HTMLResponse:
+        return _page(ctx, request, status=422, problem=say("page.unreadable"), found=None)
 
     @web.exception_handler(RefusedError)
     def refused(request: Request, error: RefusedError) -> HTMLResponse:

@@ -23,14 +23,18 @@ _HEADERS = {
 }
 # The navigation: who holds the right sees the page.
 _PAGES = (
+    (Right.SEE_CONVERSATIONS, "/admin/console", "会话"),
+    (Right.SEE_TICKETS, "/admin/board", "工单"),
     (Right.HANDLE_TICKETS, "/admin/intake", "登记"),
     (Right.HANDLE_TICKETS, "/admin/tasks", "待办"),
     (Right.HANDLE_TICKETS, "/admin/visits", "走访"),
     (Right.SEE_TICKETS, "/admin/improvements", "改进"),
+    (Right.SEE_TICKETS, "/admin/knowledge", "知识"),
     (Right.SEE_TICKETS, "/admin/libraries", "资源库"),
     (Right.SEE_TICKETS, "/admin/clocks", "时限"),
     (Right.RUN_CHANNELS, "/admin/outbox", "发送"),
     (Right.EDIT_ACCOUNTS, "/admin/accounts", "账号"),
+    (Right.SEE_AUDIT, "/admin/audit", "审计"),
 )
 _templates = Jinja2Templates(directory=_HERE / "templates")
 

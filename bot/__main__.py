@@ -15,6 +15,7 @@ from rich.progress import track
 
 from bot.errors import RefusedError
 from bot.settings import Settings
+from bot.staff_commands import staff_cli
 
 cli = typer.Typer(
     name="nqi",
@@ -29,7 +30,6 @@ calendar_cli = typer.Typer(help="工作日历：查看、录入放假安排，�
 cli.add_typer(calendar_cli, name="calendar")
 libraries_cli = typer.Typer(help="机构、专家、企业、仪器设备四个库：导入、导出。", no_args_is_help=True)
 cli.add_typer(libraries_cli, name="libraries")
-staff_cli = typer.Typer(help="工作人员账号：新建、查看、重置密码、更改角色、停用。", no_args_is_help=True)
 cli.add_typer(staff_cli, name="staff")
 errors = Console(stderr=True)
 
@@ -322,54 +322,6 @@ def libraries_demo() -> None:
     from bot.libraries import load_demonstration
 
     _report(load_demonstration(_settings()))
-
-
-_Name = Annotated[str, typer.Argument(help="姓名，登录时使用")]
-_ROLES = "operator、head、staff、maintainer、coordinator 或 evaluator"
-
-
-@staff_cli.command("add")
-def staff_add(
-    name: _Name,
-    role: Annotated[str, typer.Option(help=_ROLES)],
-    email: Annotated[str, typer.Option(help="邮箱，用于接收提醒，可不填")] = "",
-) -> None:
-    """新建账号，显示一次性密码（只显示一次）。"""
-    from bot.staffing import add_staff
-
-    _report(add_staff(_settings(), name, role=role, email=email))
-
-
-@staff_cli.command("list")
-def staff_list() -> None:
-    """列出全部账号：姓名、角色、邮箱、状态。"""
-    from bot.staffing import list_staff
-
-    _report(list_staff(_settings()))
-
-
-@staff_cli.command("reset")
-def staff_reset(name: _Name) -> None:
-    """重置密码，显示新的一次性密码（只显示一次）。"""
-    from bot.staffing import reset_password
-
-    _report(reset_password(_settings(), name))
-
-
-@staff_cli.command("role")
-def staff_role(name: _Name, role: Annotated[str, typer.Argument(help=_ROLES)]) -> None:
-    """更改角色，下一次操作起生效。"""
-    from bot.staffing import change_role
-
-    _report([change_role(_settings(), name, role)])
-
-
-@staff_cli.command("close")
-def staff_close(name: _Name) -> None:
-    """停用账号，已登录的随即退出。"""
-    from bot.staffing import close_account
-
-    _report([close_account(_settings(), name)])
 
 
 @libraries_cli.command("secret")

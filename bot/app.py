@@ -20,11 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from admin.api import health_routes
+from admin.console_events import CLOSING
 from admin.intake_api import intake_api
 from admin.pages import admin_app
 from admin.portal import portal_app
 from admin.public import public_routes
-from bot.actions import clocks, knowledge
+from bot.actions import clocks, knowledge, takeover
 from bot.actions.context import Context, SystemClock
 from bot.actions.links import webhook_secret
 from bot.actions.telling import NEWS_GAPS
@@ -45,6 +46,7 @@ from bot.errors import RefusedError
 from bot.logs import set_up_logs
 from bot.ports import Clock, Sender
 from bot.settings import AccountSettings, Settings
+from bot.store import courses
 from bot.store.base import Database
 from bot.store.migrate import upgrade
 from bot.worker.loop import Worker
@@ -72,6 +74,12 @@ class Program:
     def url(self) -> str:
         """Where this process is reached from the same machine."""
         return self.settings.local_url
+
+    def end_streams(self) -> None:
+        """The server stops: whoever listens to a live page is let go."""
+        self.ctx.kept[CLOSING] = True
+        if self.ctx.hub is not None:
+            self.ctx.hub.publish(CLOSING)
 
     @property
     def has_simulator(self) -> bool:
@@ -141,7 +149,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Program:
     accounts = _configured(settings)
     _check_templates(accounts.values())
     apis = {name: _api(name, account, settings, simulated) for name, account in accounts.items()}
-    senders: dict[str, Sender] = {name: WeChatSender(name, api) for name, api in apis.items()}
+    pictures = partial(takeover.picture, ctx)
+    senders: dict[str, Sender] = {
+        name: WeChatSender(name, api, pictures=pictures) for name, api in apis.items()
+    }
     senders |= _other_senders(ctx)
     worker = Worker(ctx, senders, apis, renew=lambda: renew(ctx))
     ctx.poke = worker.poke
@@ -149,8 +160,18 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Program:
     platform = Platform({name: accounts[name] for name in simulated}, clock=ctx.clock) if simulated else None
     callback = Callback(ctx, codecs, metrics)
     closing = (callback.close, worker.stop, *(api.close for api in apis.values()), ctx.database.close)
-    web = _web(ctx, callback, worker, metrics, platform, closing)
+    typing = partial(_show_typing, ctx, senders)
+    web = _web(ctx, callback, worker, metrics, platform=platform, typing=typing, closing=closing)
     return Program(settings, ctx, web, worker, metrics, platform)
+
+
+def _show_typing(ctx: Context, senders: Mapping[str, Sender], conversation_id: int) -> None:
+    """Let a contact see that staff are writing; best effort, so whatever the platform answers is nobody's concern."""
+    with ctx.read() as session:
+        recipient = courses.recipient_of(session, conversation_id)
+    sender = senders.get(recipient.account)
+    if isinstance(sender, WeChatSender) and recipient.erased_at is None:
+        sender.typing(recipient.openid)
 
 
 def _other_senders(ctx: Context) -> dict[str, Sender]:
@@ -236,7 +257,9 @@ def _web(
     callback: Callback,
     worker: Worker,
     metrics: Metrics,
+    *,
     platform: Platform | None,
+    typing: Callable[[int], None],
     closing: Iterable[Callable[[], None]],
 ) -> FastAPI:
     @asynccontextmanager
@@ -251,7 +274,7 @@ def _web(
     web.router.routes.append(Route("/wechat/{account}", callback.answer, methods=["GET", "POST"]))
     web.router.routes.extend(health_routes(ctx, metrics.registry))
     web.router.routes.extend(intake_api(ctx))
-    web.mount("/admin", admin_app(ctx))
+    web.mount("/admin", admin_app(ctx, typing=typing))
     web.mount("/p", portal_app(ctx))
     web.mount("/s", public_routes(ctx))
     if platform is not None:

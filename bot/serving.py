@@ -30,6 +30,19 @@ def _config(program: Program) -> uvicorn.Config:
     )
 
 
+class _Server(uvicorn.Server):
+    """The server, which ends the live streams before it waits for what is being answered."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(_config(program))
+        self._program = program
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then as uvicorn does."""
+        self._program.end_streams()
+        await super().shutdown(sockets)
+
+
 def run(settings: Settings, *, say: Callable[[str], None]) -> None:
     """Serve until Ctrl-C, after saying where to click."""
     listener = _listen(settings)
@@ -38,7 +51,7 @@ def run(settings: Settings, *, say: Callable[[str], None]) -> None:
     program = build(settings)
     password = create_first_administrator(program.ctx)
     say(greeting(program, password))
-    server = uvicorn.Server(_config(program))
+    server = _Server(program)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     say("已停止。")
@@ -78,7 +91,7 @@ def running(settings: Settings, *, clock: Clock | None = None) -> Iterator[Progr
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     program = build(replace(settings, host="127.0.0.1", port=port), clock=clock)
-    server = uvicorn.Server(_config(program))
+    server = _Server(program)
     thread = threading.Thread(target=server.run, name="server", daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -1,6 +1,6 @@
-"""Commands around staff accounts: add, list, reset, change the role, close."""
+"""Commands around staff accounts: invite, add, list, reset, change the role, close."""
 
-from bot.actions import accounts
+from bot.actions import accounts, invitations
 from bot.actions.accounts import Account
 from bot.app import open_context
 from bot.core.permissions import Role
@@ -9,6 +9,15 @@ from bot.errors import RefusedError
 from bot.settings import Settings
 
 _BY = "nqi"  # who it was, in the audit trail
+
+
+def invite_staff(settings: Settings, name: str, *, role: str, email: str) -> list[str]:
+    """Open an account by invitation; the last line shows the link, unless it left by e-mail. Raises RefusedError."""
+    wanted = role_named(role)
+    invited = invitations.invite(open_context(settings), name=name, role=wanted, email=email, by=_BY)
+    sent = f"邀请邮件将由运行中的服务发往 {invited.email}，3 天内有效。"
+    shown = f"邀请链接（只显示这一次，3 天内有效，只能使用一次）：{invited.link}"
+    return [f"已邀请：{name}（{say(f'role.{wanted}')}）", shown if invited.link else sent]
 
 
 def add_staff(settings: Settings, name: str, *, role: str, email: str) -> list[str]:
@@ -30,6 +39,12 @@ def reset_password(settings: Settings, name: str) -> list[str]:
         f"已重置：{name}，原来的登录已全部退出。",
         _shown(accounts.reset_password(open_context(settings), name=name, by=_BY)),
     ]
+
+
+def reset_factor(settings: Settings, name: str) -> str:
+    """Take the second factor from an account whose phone is lost. Raises RefusedError."""
+    accounts.reset_factor(open_context(settings), name=name, by=_BY)
+    return f"已取消 {name} 的两步验证，原来的登录已全部退出。"
 
 
 def change_role(settings: Settings, name: str, role: str) -> str:
@@ -58,4 +73,5 @@ def _shown(password: str) -> str:
 
 
 def _described(one: Account) -> str:
-    return "  ".join((one.name, say(f"role.{one.role}"), one.email or "未填邮箱", one.standing))
+    factor = ("两步验证",) if one.has_factor else ()
+    return "  ".join((one.name, say(f"role.{one.role}"), one.email or "未填邮箱", one.standing, *factor))

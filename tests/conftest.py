@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.actions.queueing import SETTING
 from bot.app import Program
 from bot.serving import running
 from bot.settings import Settings
+from bot.store import runtime
 from tests.people import Enterprise
 
 _names = itertools.count(1)
@@ -27,10 +29,18 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     )
 
 
+def always_open(program: Program) -> None:
+    """Have staff there at any hour, whenever the tests run."""
+    rules = {"auto_assign": False, "office_hours": False}
+    with program.ctx.transaction() as tx:
+        runtime.put_value(tx.connection, SETTING, rules, by="test", now=tx.now)
+
+
 @pytest.fixture(scope="session")
 def program(settings: Settings) -> Iterator[Program]:
-    """A running server that all stories share; each brings its own people."""
+    """A running server that all stories share; each brings its own people. Staff are there at any time of day."""
     with running(settings) as found:
+        always_open(found)
         yield found
 
 

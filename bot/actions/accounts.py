@@ -1,57 +1,34 @@
-"""Staff accounts: the first administrator, log in, log out, passwords, and who has an account in which role."""
+"""Staff accounts: who has one, in which role; opened, changed, reset and closed; log in with the password."""
 
-import hashlib
-import hmac
-import re
-import secrets
-import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from bot.actions.context import Context, Transaction
+from bot.actions.passwords import _count_failure, is_right, one_time_password, refuse_waiting
+from bot.actions.second_factor import code_needed
+from bot.actions.sessions import NOWHERE, Browser, Login, _begin_session
+from bot.core import accounts as rules
 from bot.core.permissions import Actor, Role
 from bot.core.times import china_text
 from bot.core.wording import say
-from bot.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
+from bot.errors import ConflictError, ForbiddenError, NotFoundError
 from bot.store import audit, people
 from bot.store.base import insert_row
-from bot.store.people import LoginSession, Staff
+from bot.store.people import Staff
 
-FIRST_NAME = "admin"
-_SESSION_HOURS = 12
-_FREE_FAILURES = 5  # wrong passwords before an account waits; then 2, 4, 8 … seconds, at most 15 minutes
-_SHORTEST = 10
-_LONGEST_NAME = 30
-_LONGEST_EMAIL = 120
-# Histories tell by these names who acted when it was no member of staff; `nqi` is the command line.
-_RESERVED = frozenset(
-    {FIRST_NAME, "bot", "system", "contact", "provider", "nqi", "智能助手", "企业", "系统", "服务机构"}
-)
-_SEPARATORS = frozenset("、，,")  # between the names whom a complaint concerns
-_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}", re.ASCII)
-_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's minimum for argon2id
-_DUMMY = _hasher.hash("an unknown name takes as long as a wrong password")
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A session that has begun: `key` goes into the cookie and is stored nowhere else."""
-
-    key: str
-    csrf: str
-    actor: Actor
+FIRST_NAME = rules.FIRST_NAME
 
 
 class AccountState(StrEnum):
     """Whether somebody can log in with an account."""
 
     OPEN = "open"
+    INVITED = "invited"  # has a link to set the first password
+    EXPIRED = "expired"  # had one, and did not use it in time
     FIRST = "first"  # the one-time password has not been changed yet
     LOCKED = "locked"  # for a while, after wrong passwords
     CLOSED = "closed"
@@ -59,13 +36,14 @@ class AccountState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as it is listed; `at`: closed since then, or locked until then."""
+    """An account as it is listed; `at`: closed since then, or locked or invited until then."""
 
     name: str
     role: Role
     email: str
     state: AccountState
     at: datetime | None = None
+    has_factor: bool = False
 
     @property
     def standing(self) -> str:
@@ -73,6 +51,8 @@ class Account:
         at = china_text(self.at) if self.at else ""
         return {
             AccountState.OPEN: "使用中",
+            AccountState.INVITED: f"已邀请，链接 {at} 前有效",
+            AccountState.EXPIRED: "邀请已过期，还没有登录过",
             AccountState.FIRST: "待首次登录",
             AccountState.LOCKED: f"输错密码，{at} 前不能登录",
             AccountState.CLOSED: f"{at} 停用",
@@ -84,7 +64,7 @@ def create_first_administrator(ctx: Context) -> str | None:
     with ctx.read() as session:
         if people.has_open(session, Role.OPERATOR):
             return None
-    password, hashed = _one_time_password()
+    password, hashed = one_time_password()
     with ctx.transaction() as tx:
         if people.has_open(tx.connection, Role.OPERATOR):
             return None
@@ -97,13 +77,11 @@ def add_staff(ctx: Context, *, name: str, role: Role, email: str, by: str) -> st
 
     Raises RefusedError for a name or an address that cannot be, ConflictError for a name that is taken.
     """
-    _check_name(name)
-    email = _checked_email(email)
-    password, hashed = _one_time_password()
+    rules.check_name(name)
+    email = rules.checked_email(email)
+    password, hashed = one_time_password()
     with ctx.transaction() as tx:
-        people.lock_open(tx.connection, Role.OPERATOR)  # one at a time: two may want the same name
-        if _likeness(name) in map(_likeness, people.staff_names(tx.connection)):
-            raise ConflictError("account-name", "这个姓名已被使用（停用的账号也算），请换一个。")
+        _refuse_taken(tx, name)
         _insert_staff(tx, name, role, hashed, by=by, email=email)
     return password
 
@@ -114,13 +92,40 @@ def reset_password(ctx: Context, *, name: str, by: str) -> str:
     Raises NotFoundError, ConflictError (closed), or ForbiddenError: one's own is changed with the old one.
     """
     _refuse_self(name, by, "自己的密码请在“修改密码”里更改。")
-    password, hashed = _one_time_password()
+    password, hashed = one_time_password()
     with ctx.transaction() as tx:
         row = _open_account(tx, name)
-        _set(tx, row, password_hash=hashed, must_change=True, failures=0, locked_until=None)
-        people.end_sessions(tx.connection, row.id)
+        _give_password(tx, row, hashed)
         audit.add_line(tx.connection, at=tx.now, actor=by, what="reset-password", subject=name)
     return password
+
+
+def reset_factor(ctx: Context, *, name: str, by: str) -> None:
+    """Take the second factor from an account whose phone is lost; its sessions and its waiting end.
+
+    Raises NotFoundError, ConflictError (closed, or it has none), or ForbiddenError for one's own.
+    """
+    _refuse_self(name, by, "自己的两步验证请在“账号安全”里更改。")
+    with ctx.transaction() as tx:
+        row = _open_account(tx, name)
+        if not row.totp_secret:
+            raise ConflictError("factor", "这个账号没有开启两步验证。")
+        _set(tx, row, totp_secret="", failures=0, locked_until=None)
+        people.end_sessions(tx.connection, row.id)
+        audit.add_line(tx.connection, at=tx.now, actor=by, what="reset-second-factor", subject=name)
+
+
+def end_sessions(ctx: Context, *, name: str, by: str) -> int:
+    """Log somebody else out everywhere; gives how many sessions ended.
+
+    Raises NotFoundError, ConflictError (closed), or ForbiddenError: one's own end on the page of one's sessions.
+    """
+    _refuse_self(name, by, "自己的登录请在“账号安全”里结束。")
+    with ctx.transaction() as tx:
+        ended = people.end_sessions(tx.connection, _open_account(tx, name).id)
+        note = str(ended)
+        audit.add_line(tx.connection, at=tx.now, actor=by, what="end-sessions", subject=name, note=note)
+    return ended
 
 
 def change_role(ctx: Context, *, name: str, role: Role, by: str) -> None:
@@ -141,7 +146,7 @@ def change_role(ctx: Context, *, name: str, role: Role, by: str) -> None:
 
 def set_email(ctx: Context, *, name: str, email: str, by: str) -> None:
     """Set where somebody is written to; empty: nowhere. Raises NotFoundError, ConflictError or RefusedError."""
-    email = _checked_email(email)
+    email = rules.checked_email(email)
     with ctx.transaction() as tx:
         row = _open_account(tx, name)
         if row.email == email:
@@ -161,6 +166,7 @@ def close_account(ctx: Context, *, name: str, by: str) -> None:
         row = _open_account(tx, name)
         _refuse_last(name, operators)
         _set(tx, row, closed_at=tx.now)
+        people.drop_invitations(tx.connection, row.id)
         people.end_sessions(tx.connection, row.id)
         audit.add_line(tx.connection, at=tx.now, actor=by, what="close-account", subject=name)
 
@@ -169,24 +175,27 @@ def list_staff(ctx: Context) -> list[Account]:
     """Every account, the open ones first, by name."""
     now = ctx.clock.now()
     with ctx.read() as session:
+        until = people.invitations(session)
         return [
-            Account(row.name, Role(row.role), row.email, *_state(row, now))
+            Account(
+                row.name,
+                Role(row.role),
+                row.email,
+                *_state(row, until.get(row.id), now),
+                bool(row.totp_secret),
+            )
             for row in people.all_staff(session)
         ]
 
 
-def _state(row: Staff, now: datetime) -> tuple[AccountState, datetime | None]:
+def _state(row: Staff, invited: datetime | None, now: datetime) -> tuple[AccountState, datetime | None]:
     if row.closed_at is not None:
         return AccountState.CLOSED, row.closed_at
     if row.locked_until is not None and row.locked_until > now:
         return AccountState.LOCKED, row.locked_until
+    if row.must_change and invited is not None:
+        return (AccountState.INVITED, invited) if invited > now else (AccountState.EXPIRED, None)
     return (AccountState.FIRST if row.must_change else AccountState.OPEN), None
-
-
-def _one_time_password() -> tuple[str, str]:
-    """A password and its hash; made before the transaction, for hashing is slow by design."""
-    password = secrets.token_urlsafe(12)
-    return password, _hasher.hash(password)
 
 
 def _insert_staff(tx: Transaction, name: str, role: Role, hashed: str, *, by: str, email: str = "") -> None:
@@ -204,6 +213,12 @@ def _insert_staff(tx: Transaction, name: str, role: Role, hashed: str, *, by: st
     audit.add_line(tx.connection, at=tx.now, actor=by, what="create-account", subject=name, note=role.value)
 
 
+def _refuse_taken(tx: Transaction, name: str) -> None:
+    people.lock_open(tx.connection, Role.OPERATOR)  # one at a time: two may want the same name
+    if rules.likeness(name) in map(rules.likeness, people.staff_names(tx.connection)):
+        raise ConflictError("account-name", "这个姓名已被使用（停用的账号也算），请换一个。")
+
+
 def _open_account(tx: Transaction, name: str) -> sa.Row[Any]:
     row = people.staff_named(tx.connection, name, has_lock=True) if name.isprintable() else None
     if row is None:
@@ -214,7 +229,14 @@ def _open_account(tx: Transaction, name: str) -> sa.Row[Any]:
 
 
 def _set(tx: Transaction, row: sa.Row[Any], **values: object) -> None:
-    tx.connection.execute(sa.update(Staff).where(Staff.id == row.id).values(**values))
+    people.set_account(tx.connection, row.id, **values)
+
+
+def _give_password(tx: Transaction, row: sa.Row[Any], hashed: str) -> None:
+    """A first password in place of the present one: whoever knew that is out."""
+    _set(tx, row, password_hash=hashed, must_change=True, failures=0, locked_until=None)
+    people.drop_invitations(tx.connection, row.id)
+    people.end_sessions(tx.connection, row.id)
 
 
 def _note_change(tx: Transaction, name: str, *, by: str, what: str, before: str, after: str) -> None:
@@ -233,135 +255,35 @@ def _refuse_last(name: str, operators: frozenset[str]) -> None:
         raise ConflictError("account-last", f"这是最后一个{label}账号，请先建立另一个。")
 
 
-def _likeness(name: str) -> str:
-    """What two names share that people would take for one another: width and case of letters."""
-    return unicodedata.normalize("NFKC", name).casefold()
+def log_in(ctx: Context, *, name: str, password: str, browser: Browser = NOWHERE) -> Login:
+    """Check a password and begin a session; raises ForbiddenError with the reason in words.
 
-
-def _check_name(name: str) -> None:
-    """Refuse a name that cannot be told apart, or that a list of names would break up."""
-    if not 1 <= len(name) <= _LONGEST_NAME:
-        raise RefusedError("account-name", f"姓名应为 1 到 {_LONGEST_NAME} 个字。")
-    if any(not char.isprintable() or char.isspace() or char in _SEPARATORS for char in name):
-        raise RefusedError("account-name", "姓名里不能有空格、顿号、逗号或看不见的字符。")
-    if _likeness(name) in _RESERVED:
-        raise RefusedError("account-name", "这个名字由系统使用，请换一个。")
-
-
-def _checked_email(email: str) -> str:
-    email = email.strip()
-    if email and (len(email) > _LONGEST_EMAIL or not _EMAIL.fullmatch(email)):
-        raise RefusedError("account-email", "请填写完整的电子邮箱，如 name@example.com，或者不填。")
-    return email
-
-
-def log_in(ctx: Context, *, name: str, password: str) -> Login:
-    """Check a password and begin a session; raises ForbiddenError with the reason in words."""
+    CodeNeededError, one of them, has the ticket for the second step of an account that has a second factor.
+    """
     with ctx.read() as session:
-        row = people.staff_named(session, name)
-    now = ctx.clock.now()
-    if row is not None and row.locked_until is not None and row.locked_until > now:
-        seconds = int((row.locked_until - now).total_seconds()) + 1
-        raise ForbiddenError("locked", f"输错次数过多，请 {seconds} 秒后再试。")
+        row = people.staff_named(session, name) if name.isprintable() else None
+    if row is not None:
+        refuse_waiting(row, ctx.clock.now())
     # The slow check runs outside the transaction, and also for names that do not exist.
-    is_right = _verify(row.password_hash if row is not None else _DUMMY, password)
-    if row is None or not is_right:
+    if not is_right(row, password) or row is None:
         if row is not None:
-            _count_failure(ctx, row.id, row.failures + 1)
+            with ctx.transaction() as tx:
+                _count_failure(tx, row.id)
         raise ForbiddenError("login", "用户名或密码不对。")
     if row.closed_at is not None:
         raise ForbiddenError("closed", "这个账号已停用，请联系运营人员。")
+    if row.totp_secret:
+        raise code_needed(ctx, row)
     actor = Actor(row.id, row.name, Role(row.role), must_change=row.must_change)
-    return _begin(ctx, actor, row.password_hash)
+    return _begin(ctx, actor, row.password_hash, browser)
 
 
-def _verify(hashed: str, password: str) -> bool:
-    try:
-        return _hasher.verify(hashed, password)
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-def _count_failure(ctx: Context, staff_id: int, failures: int) -> None:
-    wait = (
-        timedelta(seconds=min(2 ** (failures - _FREE_FAILURES), 900)) if failures > _FREE_FAILURES else None
-    )
+def _begin(ctx: Context, actor: Actor, hashed: str, browser: Browser) -> Login:
     with ctx.transaction() as tx:
-        tx.connection.execute(
-            sa.update(Staff)
-            .where(Staff.id == staff_id)
-            .values(failures=Staff.failures + 1, locked_until=tx.now + wait if wait else None)
-        )
-
-
-def _begin(ctx: Context, actor: Actor, hashed: str) -> Login:
-    key, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-    with ctx.transaction() as tx:
-        tx.connection.execute(sa.delete(LoginSession).where(LoginSession.expires_at < tx.now))
-        # The password was checked before: in between the account may have been closed, or given another one.
-        still = sa.update(Staff).where(_is_still(actor, hashed)).values(failures=0, locked_until=None)
-        if not tx.connection.execute(still).rowcount:
+        # The password was checked before: in between the account may have been closed, or given another one,
+        # or a second factor.
+        present = people.staff_with_id(tx.connection, actor.id, has_lock=True)
+        if present is None or present.closed_at or present.password_hash != hashed or present.totp_secret:
             raise ForbiddenError("login", "账号刚刚有变动，请重新登录。")
-        tx.connection.execute(
-            sa.insert(LoginSession).values(
-                key_hash=_hash(key),
-                staff_id=actor.id,
-                csrf=csrf,
-                expires_at=tx.now + timedelta(hours=_SESSION_HOURS),
-            )
-        )
-        audit.add_line(tx.connection, at=tx.now, actor=actor.name, what="log-in")
-    return Login(key, csrf, actor)
-
-
-def _is_still(actor: Actor, hashed: str) -> sa.ColumnElement[bool]:
-    return sa.and_(Staff.id == actor.id, Staff.password_hash == hashed, Staff.closed_at.is_(None))
-
-
-def who_is(ctx: Context, key: str) -> tuple[Actor, str] | None:
-    """The actor behind a cookie and the session's CSRF token; None when the session has ended."""
-    if not key:
-        return None
-    with ctx.read() as session:
-        row = session.execute(
-            sa.select(Staff.id, Staff.name, Staff.role, Staff.must_change, LoginSession.csrf)
-            .join(Staff, Staff.id == LoginSession.staff_id)
-            .where(
-                LoginSession.key_hash == _hash(key),
-                LoginSession.expires_at > ctx.clock.now(),
-                Staff.closed_at.is_(None),
-            )
-        ).one_or_none()
-    return (Actor(row.id, row.name, Role(row.role), must_change=row.must_change), row.csrf) if row else None
-
-
-def log_out(ctx: Context, *, key: str) -> None:
-    """End a session."""
-    with ctx.transaction() as tx:
-        tx.connection.execute(sa.delete(LoginSession).where(LoginSession.key_hash == _hash(key)))
-
-
-def change_password(ctx: Context, actor: Actor, *, old: str, new: str, keep: str) -> None:
-    """Set a new password and end every other session; `keep` is the key of the one that stays."""
-    if len(new) < _SHORTEST:
-        raise RefusedError("password", f"新密码至少 {_SHORTEST} 位。")
-    if hmac.compare_digest(old.encode(), new.encode()):
-        raise RefusedError("password", "新密码不能与原密码相同。")
-    with ctx.read() as session:
-        row = people.staff_named(session, actor.name)
-    if row is None or not _verify(row.password_hash, old):
-        raise ForbiddenError("password", "原密码不对。")
-    hashed = _hasher.hash(new)
-    with ctx.transaction() as tx:
-        values = {"password_hash": hashed, "must_change": False}
-        changed = tx.connection.execute(
-            sa.update(Staff).where(_is_still(actor, row.password_hash)).values(**values)
-        )
-        if not changed.rowcount:
-            raise ForbiddenError("password", "账号刚刚有变动，请重新登录。")
-        people.end_sessions(tx.connection, actor.id, keep=_hash(keep))
-        audit.add_line(tx.connection, at=tx.now, actor=actor.name, what="change-password")
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+        _set(tx, present, failures=0, locked_until=None)
+        return _begin_session(tx, actor, browser)

@@ -138,9 +138,15 @@ def _take_in(ctx: Context, claimed: sa.Row[Any], content: bytes) -> None:
             # Erased while it was on its way: then the bytes are not kept either.
             if attachments.finish(tx.connection, claimed, **values):
                 attachments.keep(tx.connection, _root(ctx), fresh, values["digest"])
-                tx.poke_after_commit("tickets")
+                _poke_lookers(tx, claimed)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _poke_lookers(tx: Transaction, claimed: sa.Row[Any]) -> None:
+    """Whoever looks at the ticket or the chat sees what became of the file."""
+    tx.poke_after_commit("tickets")
+    tx.poke_after_commit(f"conversation:{claimed.conversation_id}")
 
 
 def _columns(content: bytes, kind: FileKind, name: str) -> dict[str, Any]:
@@ -168,7 +174,7 @@ def _write_failure(ctx: Context, claimed: sa.Row[Any], failed: Failed) -> None:
         over = failed if failed.is_permanent else Failed("40007", "", is_permanent=True)
         values = {"state": FileState.FAILED.value, "due_at": None, "result": _reason(ctx, over)}
         attachments.finish(tx.connection, claimed, **values)
-        tx.poke_after_commit("tickets")
+        _poke_lookers(tx, claimed)
 
 
 def _delay(failed: Failed, tries: int) -> timedelta:

@@ -7,7 +7,7 @@ from bot.actions.attachments import _erase_files
 from bot.actions.context import Transaction
 from bot.actions.referral_ends import _end_referrals_of
 from bot.core.turns import Form
-from bot.store import audit, conversations, delivery, people, tickets
+from bot.store import audit, conversations, delivery, gaps, people, tickets
 from bot.store.conversations import Talk
 
 
@@ -31,6 +31,7 @@ def _erase_contact(tx: Transaction, talk: Talk, *, reason: str) -> None:
     _forget_surveys(tx, talk.contact_id)
     _erase_files(tx, talk.contact_id)
     conversations.scrub_messages(tx.connection, talk.conversation_id)
+    gaps.forget_words(tx.connection, talk.conversation_id)
     delivery.drop_outbox(tx.connection, talk.conversation_id)
     people.erase_contact(tx.connection, talk.contact_id, alias=f"erased-{secrets.token_hex(8)}", at=tx.now)
     audit.add_line(

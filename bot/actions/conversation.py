@@ -1,34 +1,33 @@
 """receive(): one push in, one effect, one receipt; and what happens to pushes that took too long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.actions.asking import _ask_in_turn, _note_event
+from bot.actions.asking import _note_event
 from bot.actions.attachments import _note_media
 from bot.actions.context import Context, Transaction
 from bot.actions.deeds import _carry_out
 from bot.actions.referrals import offers_for
+from bot.actions.replies import _fit, _with_held, _with_survey
 from bot.actions.surveys import survey_view
 from bot.core.brain import Heard
 from bot.core.dialogue import step, wants_late, wants_offers, wants_tickets
-from bot.core.messages import Incoming, Kind, Outgoing
+from bot.core.messages import Incoming, Kind
 from bot.core.rating import tapped_survey, wants_survey
 from bot.core.reach import Abilities, Channel, Purpose, Quotas, abilities, allowance_after
-from bot.core.rendering import fit
 from bot.core.ticket_states import TicketKind, TicketState
 from bot.core.tickets import TicketView
 from bot.core.times import china_date
 from bot.core.turns import DialogueState, EraseContact, Facts, KeepMaterial, Said, Turn
 from bot.core.wording import say
-from bot.store import conversations, delivery, people, tickets
+from bot.store import conversations, delivery, people, takeover, tickets
 from bot.store.conversations import Talk
 
 _LEAVING = frozenset({"unsubscribe", "user_authorization_revoke", "user_authorization_cancellation"})
 _WORDED = frozenset({Kind.TEXT, Kind.VOICE})
 _MOST_TRIES = 3
-_MOST_HELD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,14 @@ def receive(ctx: Context, incoming: Incoming, heard: Heard | None) -> Answer:
             return Answer(known.reply, known.at, is_repeat=True)
         is_late = known is not None or _is_late(ctx, tx.now, incoming)
         turn = _take_turn(ctx, tx, talk, incoming, heard)
-        reply = _with_held(tx, talk, _carry_out(tx, talk, turn, incoming))
+        reply = _with_held(tx, talk, incoming, _carry_out(tx, talk, turn, incoming))
         reply = _with_survey(tx, talk, incoming, turn, reply)
         state, text = _fit(turn.state, reply, able)
-        message_id = _record_messages(tx, talk, incoming, heard, turn, text)
+        message_id, last_id = _record_messages(tx, talk, incoming, heard, turn, text)
         _note_media(tx, talk, incoming, message_id)
         _note_event(tx, talk, incoming)
-        _save_talk(ctx, tx, talk, incoming, state, turn)
+        _save_talk(ctx, tx, talk, incoming, state, heard, last_id=last_id)
+        _wake_staff(tx, talk, turn)
         return _settle(tx, talk, incoming, text, is_late=is_late, known=known, able=able)
 
 
@@ -209,7 +209,7 @@ def _take_turn(ctx: Context, tx: Transaction, talk: Talk, incoming: Incoming, he
         event_key=event_key,
         heard=heard,
     )
-    if talk.holder == "staff" and incoming.kind is not Kind.EVENT:
+    if talk.holder == takeover.STAFF and incoming.event not in _LEAVING:
         return Turn(state)  # a person is speaking with the contact: the bot only records
     facts = _facts(ctx, tx, talk, state, said)
     return step(state, said, facts, ctx.brain)
@@ -242,7 +242,7 @@ def _facts(ctx: Context, tx: Transaction, talk: Talk, state: DialogueState, said
         person=talk.person,
         phone=talk.phone,
         has_consented=talk.has_consented,
-        is_waiting=talk.holder == "waiting",
+        is_waiting=talk.holder == takeover.WAITING,
         tickets=views,
         late=late,
         is_late_pending=is_pending,
@@ -262,41 +262,10 @@ def _view(row: Any) -> TicketView:
     )
 
 
-def _with_held(tx: Transaction, talk: Talk, reply: Outgoing | None) -> Outgoing | None:
-    """The reply, with the news that could not be sent before; the newest ones in words, the others by their number."""
-    if reply is None:
-        return None
-    held = delivery.held_messages(tx.connection, talk.conversation_id)
-    if not held:
-        return reply
-    delivery.told(tx.connection, [row.id for row in held], at=tx.now)
-    texts = [row.text for row in held[-_MOST_HELD:] if row.text]
-    more = [say("progress.held_more", count=len(held) - _MOST_HELD)] if len(held) > _MOST_HELD else []
-    return replace(reply, text="\n".join([reply.text, "", say("progress.held"), *texts, *more]))
-
-
-def _with_survey(
-    tx: Transaction, talk: Talk, incoming: Incoming, turn: Turn, reply: Outgoing | None
-) -> Outgoing | None:
-    """The reply, with the request to rate a service, where that waited for the contact to write."""
-    if reply is None or incoming.kind is Kind.EVENT:
-        return reply
-    line = _ask_in_turn(tx, replace(talk, state=turn.state.to_json()))
-    return replace(reply, text=f"{reply.text}\n\n{line}") if line else reply
-
-
-def _fit(state: DialogueState, reply: Outgoing | None, able: Abilities) -> tuple[DialogueState, str]:
-    """The reply as one message; what does not fit waits for 更多."""
-    if reply is None:
-        return state, ""
-    text, rest = fit(reply, links=able.has_links, hint=say("answer.more"))
-    return (replace(state, more=(*rest, *state.more)) if rest else state), text
-
-
 def _record_messages(
     tx: Transaction, talk: Talk, incoming: Incoming, heard: Heard | None, turn: Turn, text: str
-) -> int:
-    """Append what was said by both; gives the id of the contact's message."""
+) -> tuple[int, int]:
+    """Append what was said by both; gives the ids of the contact's message and of the last one."""
     blank = {
         "ticket_id": None,
         "details": None,
@@ -318,11 +287,14 @@ def _record_messages(
         "category": category.value if category else None,
         "outcome": turn.outcome or None,
     }
-    message_id = conversations.add_message(tx.connection, said)
-    if text:
-        answered = {"kind": "text", "text": text, "entry_id": turn.entry_id or None}
-        conversations.add_message(tx.connection, {**common, "is_inbound": False, **answered})
-    return message_id
+    message_id = conversations.append_message(tx.connection, said)
+    # What staff left for this moment stands in the transcript already, as theirs.
+    if not text or talk.holder == takeover.STAFF:
+        return message_id, message_id
+    answered = {"kind": "text", "text": text, "entry_id": turn.entry_id or None}
+    return message_id, conversations.append_message(
+        tx.connection, {**common, "is_inbound": False, **answered}
+    )
 
 
 def _details(incoming: Incoming) -> dict[str, str] | None:
@@ -330,8 +302,23 @@ def _details(incoming: Incoming) -> dict[str, str] | None:
     return {**incoming.details, **named} or None
 
 
+def _wake_staff(tx: Transaction, talk: Talk, turn: Turn) -> None:
+    """Consoles show what was said; nobody holds or waits for a contact who is gone."""
+    if any(isinstance(command, EraseContact) for command in turn.commands):
+        takeover.end_holding(tx.connection, talk.conversation_id)
+    tx.poke_after_commit(f"conversation:{talk.conversation_id}")
+    tx.poke_after_commit("console")
+
+
 def _save_talk(
-    ctx: Context, tx: Transaction, talk: Talk, incoming: Incoming, state: DialogueState, turn: Turn
+    ctx: Context,
+    tx: Transaction,
+    talk: Talk,
+    incoming: Incoming,
+    state: DialogueState,
+    heard: Heard | None,
+    *,
+    last_id: int,
 ) -> None:
     settings = ctx.settings
     quotas = Quotas(
@@ -344,8 +331,17 @@ def _save_talk(
     left, until = allowance_after(
         incoming, left=talk.allowance, until=talk.allowance_until, quotas=quotas, now=tx.now
     )
+    category = heard.understanding.category if heard else None
     conversations.save_conversation(
-        tx.connection, talk.conversation_id, state=state.to_json(), allowance=left, until=until, now=tx.now
+        tx.connection,
+        talk.conversation_id,
+        state=state.to_json(),
+        allowance=left,
+        until=until,
+        now=tx.now,
+        last_id=last_id,
+        contact_at=None if incoming.kind is Kind.EVENT else tx.now,
+        category=category.value if category else None,
     )
 
 

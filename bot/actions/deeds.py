@@ -9,6 +9,7 @@ from bot.actions.bindings import _bind, _unbind
 from bot.actions.contacts import _erase_contact, _remember
 from bot.actions.context import Transaction
 from bot.actions.courses import _move_own
+from bot.actions.queueing import _request_staff
 from bot.actions.referrals import _choose_provider
 from bot.actions.surveys import _rate
 from bot.actions.tickets import _open_ticket, _take_materials
@@ -34,8 +35,8 @@ from bot.core.turns import (
     SaveConsent,
     Turn,
 )
-from bot.core.wording import AHEAD, NUMBER, REMARK, TOLD, UNTIL
-from bot.store import audit, conversations, delivery, people, tickets
+from bot.core.wording import NUMBER, REMARK, TOLD, UNTIL
+from bot.store import audit, conversations, delivery, people, takeover, tickets
 from bot.store.conversations import Talk
 
 
@@ -109,14 +110,13 @@ def _(command: AttachMaterial, deed: _Deed) -> None:
 
 @_do.register
 def _(command: RequestStaff, deed: _Deed) -> None:
-    since = conversations.wait_for_staff(deed.tx.connection, deed.talk.conversation_id, now=deed.tx.now)
-    deed.marks[AHEAD] = str(conversations.count_waiting(deed.tx.connection, before=since))
+    deed.marks[TOLD] = _request_staff(deed.tx, deed.talk)
     deed.tx.poke_after_commit("console")
 
 
 @_do.register
 def _(command: LeaveQueue, deed: _Deed) -> None:
-    conversations.leave_queue(deed.tx.connection, deed.talk.conversation_id)
+    takeover.leave_queue(deed.tx.connection, deed.talk.conversation_id)
     deed.tx.poke_after_commit("console")
 
 

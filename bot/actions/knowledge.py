@@ -1,6 +1,7 @@
 """What we know: load what ships, take what the operator imports, put it live."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from bot.actions.context import Context
 from bot.errors import NotFoundError, RefusedError
@@ -9,6 +10,8 @@ from bot.store.audit import add_line
 from intents.text import normalise
 from knowledge.entries import Entry, Release
 from knowledge.rows import entry_from_dict, entry_to_dict, load_seeds
+
+_KEPT = "entries"  # entry id -> when it was changed, and the entry as read
 
 
 def load_shipped(ctx: Context) -> int:
@@ -30,7 +33,15 @@ def import_entries(ctx: Context, entries: Iterable[Entry]) -> int:
 def all_entries(ctx: Context) -> list[Entry]:
     """Every entry in the database, drafts and archived ones too."""
     with ctx.read() as session:
-        return [entry_from_dict(body) for body in store.all_entries(session)]
+        moments = store.moments(session)
+        kept: dict[str, tuple[datetime, Entry]] = ctx.kept.get(_KEPT, {})
+        changed = [one for one, at in moments.items() if one not in kept or kept[one][0] != at]
+        bodies = store.bodies_of(session, changed)
+    # Only what changed is read: thousands of entries would take longer than a change may take to be live.
+    fresh = {entry_id: (moments[entry_id], entry_from_dict(body)) for entry_id, body in bodies.items()}
+    found = {entry_id: fresh.get(entry_id) or kept[entry_id] for entry_id in moments}
+    ctx.kept[_KEPT] = found
+    return [entry for _, entry in found.values()]
 
 
 def read_release(ctx: Context) -> Release:

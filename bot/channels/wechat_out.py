@@ -3,8 +3,8 @@
 import hashlib
 import threading
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import structlog
 
@@ -26,12 +26,36 @@ _ID_LETTERS = 32  # of a client_msg_id
 log = structlog.get_logger()
 
 
+class Picture(Protocol):
+    """A picture that is sent: its name, bytes and media type."""
+
+    @property
+    def name(self) -> str:
+        """As it is called; the platform asks for one."""
+        ...
+
+    @property
+    def content(self) -> bytes:
+        """The bytes."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """What the bytes are."""
+        ...
+
+
+Pictures = Callable[[int], Picture | None]
+
+
 class WeChatSender:
     """Fulfils bot.ports.Sender for one account."""
 
-    def __init__(self, account: str, api: WeChatApi) -> None:
+    def __init__(self, account: str, api: WeChatApi, *, pictures: Pictures | None = None) -> None:
+        """`pictures` finds the file of a message that is a picture, by its id; without it none can be sent."""
         self.account = account
         self._api = api
+        self._pictures = pictures
         self._has_menus = api.account.menus and account != MINIPROGRAM
         # The platform refuses concurrent sends to one contact (43108).
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
@@ -60,6 +84,8 @@ class WeChatSender:
         self._api.close()
 
     def _customer(self, parcel: Parcel) -> Outcome:
+        if "image" in parcel.extras:
+            return self._picture(parcel)
         menu = _menu(parcel.extras) if self._has_menus else None
         if menu is None:
             return self._text(parcel)
@@ -77,6 +103,16 @@ class WeChatSender:
             return failed("45002", f"text of {len(text.encode())} bytes")
         body = {"touser": parcel.address, "msgtype": "text", "text": {"content": text}}
         return self._api.send(_CUSTOMER, body)
+
+    def _picture(self, parcel: Parcel) -> Outcome:
+        file = self._pictures(int(parcel.extras["image"])) if self._pictures else None
+        if file is None:
+            return failed("no-file", "the picture is no longer there")
+        answer = self._api.upload("image", (file.name, file.content, file.media_type))
+        if isinstance(answer, Failed):
+            return answer
+        image = {"media_id": str(answer.get("media_id", ""))}
+        return self._api.send(_CUSTOMER, {"touser": parcel.address, "msgtype": "image", "image": image})
 
     def _template(self, parcel: Parcel) -> Outcome:
         # The same id within ten minutes is delivered once: a retry after a silence does not double it.

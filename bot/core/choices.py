@@ -20,7 +20,7 @@ from bot.core.turns import (
     Scene,
     Turn,
 )
-from bot.core.wording import AHEAD, TOLD, say
+from bot.core.wording import TOLD, say
 
 _DIGITS = "一二三四五六七八九十"
 _PICK = re.compile(rf"第?\s*([0-9]{{1,2}}|十?[{_DIGITS}])\s*(?:个|项|号|条)?[.、。)）]?")
@@ -152,8 +152,8 @@ def _register(scene: Scene, _argument: str) -> Turn:
 
 
 def _human(scene: Scene, _argument: str) -> Turn:
-    name = "staff.waiting" if scene.facts.is_waiting else "staff.asked"
-    return scene.turn(say(name, ahead=AHEAD), (), RequestStaff("asked"))
+    # Whether people are there, and how many wait before, is known inside the transaction alone.
+    return scene.turn(TOLD, (option("register"),), RequestStaff("asked"))
 
 
 def _own(name: str) -> Callable[[Scene, str], Turn]:

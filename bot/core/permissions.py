@@ -28,12 +28,16 @@ class Right(StrEnum):
     EDIT_CLOCKS = "edit-clocks"  # rules of deadlines, calendar, closures
     RUN_CHANNELS = "run-channels"  # outbox and dead letters
     EDIT_ACCOUNTS = "edit-accounts"
+    SEE_AUDIT = "see-audit"  # who did what, and who looked at what is masked
     LEAD = "lead"  # act on tickets as 负责人
+    EDIT_KNOWLEDGE = "edit-knowledge"  # drafts of entries, synonyms
+    PUBLISH_KNOWLEDGE = "publish-knowledge"  # review drafts and put them live
+    OVERRIDE_GATE = "override-gate"  # publish against the gate, or one's own draft, with a reason
 
 
 _RIGHTS: dict[Role, frozenset[Right]] = {
     # Whoever runs the system decides no dispute: leading is the head's alone (GB/T 19012-2019, 7.9).
-    Role.OPERATOR: frozenset(Right) - {Right.LEAD},
+    Role.OPERATOR: frozenset(Right) - {Right.LEAD, Right.OVERRIDE_GATE},
     Role.HEAD: frozenset(
         {
             Right.SEE_TICKETS,
@@ -41,14 +45,20 @@ _RIGHTS: dict[Role, frozenset[Right]] = {
             Right.SEE_CONTACTS,
             Right.HANDLE_TICKETS,
             Right.EDIT_CLOCKS,
+            Right.SEE_AUDIT,
             Right.LEAD,
+            Right.EDIT_KNOWLEDGE,
+            Right.PUBLISH_KNOWLEDGE,
+            Right.OVERRIDE_GATE,
         }
     ),
     Role.STAFF: frozenset(
         {Right.SEE_TICKETS, Right.SEE_CONVERSATIONS, Right.SEE_CONTACTS, Right.HANDLE_TICKETS}
     ),
-    Role.MAINTAINER: frozenset({Right.SEE_TICKETS, Right.SEE_CONVERSATIONS}),
-    Role.COORDINATOR: frozenset({Right.SEE_TICKETS, Right.EDIT_LIBRARIES}),
+    Role.MAINTAINER: frozenset(
+        {Right.SEE_TICKETS, Right.SEE_CONVERSATIONS, Right.EDIT_KNOWLEDGE, Right.PUBLISH_KNOWLEDGE}
+    ),
+    Role.COORDINATOR: frozenset({Right.SEE_TICKETS, Right.EDIT_LIBRARIES, Right.SEE_AUDIT}),
     Role.EVALUATOR: frozenset({Right.SEE_TICKETS}),
 }
 

@@ -93,6 +93,11 @@ def links_in(text: str) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in _LINK.finditer(text)]
 
 
+def without_links(text: str) -> str:
+    """A rendered text as it is read: of every link its label."""
+    return _LINK.sub(r"\2", text)
+
+
 def pages(text: str, limit: int = PAGE_BYTES) -> list[str]:
     """Cut a rendered text into pages of at most `limit` bytes of UTF-8, at sentence ends where there are any.
 

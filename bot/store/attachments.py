@@ -167,7 +167,14 @@ def claim(
         sa.update(Attachment)
         .where(Attachment.id == attachment_id, Attachment.state == FileState.DUE, Attachment.due_at <= now)
         .values(tries=Attachment.tries + 1, due_at=until)
-        .returning(columns.id, columns.tries, columns.at, columns.media_id, columns.due_at)
+        .returning(
+            columns.id,
+            columns.tries,
+            columns.at,
+            columns.media_id,
+            columns.due_at,
+            columns.conversation_id,
+        )
     ).one_or_none()
 
 

@@ -122,6 +122,11 @@ class Talk:
     allowance_until: datetime | None
 
 
+def _or_as_it_is(name: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    # With the column's type: a moment would else be stored in the zone it came in.
+    return sa.func.coalesce(sa.bindparam(name, type_=column.type), column)
+
+
 _TALK = (
     sa.select(
         Contact.id.label("contact_id"),
@@ -154,6 +159,9 @@ _UPDATE_CONVERSATION = (
         state=sa.bindparam("new_state"),
         allowance=sa.bindparam("new_allowance"),
         allowance_until=sa.bindparam("new_until"),
+        last_id=_or_as_it_is("new_last", _CONVERSATION_TABLE.c.last_id),
+        contact_at=_or_as_it_is("new_word", _CONVERSATION_TABLE.c.contact_at),
+        category=_or_as_it_is("new_category", _CONVERSATION_TABLE.c.category),
         updated_at=sa.bindparam("now"),
     )
 )
@@ -187,11 +195,25 @@ def talk_with(connection: Connection, account: str, openid: str, *, now: datetim
     return Talk(contact_id, conversation_id, account, openid, "", "", "", False, "bot", {}, 0, None)
 
 
-def add_message(connection: Connection, row: Mapping[str, Any]) -> int:
-    """Append a message; gives its id."""
+def append_message(connection: Connection, row: Mapping[str, Any]) -> int:
+    """Append a message, and leave its conversation's row to `save_conversation`; gives its id."""
     key = connection.execute(sa.insert(_MESSAGE_TABLE), row).inserted_primary_key  # type: ignore[arg-type]
     assert key is not None
     return int(key[0])
+
+
+def add_message(connection: Connection, row: Mapping[str, Any]) -> int:
+    """Append a message and note in its conversation's row what the lists of the console show; gives its id."""
+    message_id = append_message(connection, row)
+    changes: dict[str, Any] = {"last_id": message_id, "updated_at": row["at"]}
+    if row["is_inbound"] and row["kind"] != "event":
+        changes |= {"contact_at": row["at"]} | ({"category": row["category"]} if row.get("category") else {})
+    elif row.get("author") and not row.get("is_note"):
+        changes["staff_at"] = row["at"]
+    connection.execute(
+        sa.update(Conversation).where(Conversation.id == row["conversation_id"]).values(**changes)
+    )
+    return message_id
 
 
 def save_conversation(
@@ -202,8 +224,11 @@ def save_conversation(
     allowance: int,
     until: datetime | None,
     now: datetime,
+    last_id: int | None = None,
+    contact_at: datetime | None = None,
+    category: str | None = None,
 ) -> None:
-    """Write the conversation's new state; who holds it is changed elsewhere."""
+    """Write the conversation's new state; who holds it is changed elsewhere, and the last three stay where None."""
     connection.execute(
         _UPDATE_CONVERSATION,
         {
@@ -211,6 +236,9 @@ def save_conversation(
             "new_state": state,
             "new_allowance": allowance,
             "new_until": until,
+            "new_last": last_id,
+            "new_word": contact_at,
+            "new_category": category,
             "now": now,
         },
     )
@@ -288,15 +316,6 @@ def last_answer_message(connection: Connection, conversation_id: int, entry_id: 
     ).scalar_one_or_none()
 
 
-def count_waiting(connection: Connection, *, before: datetime) -> int:
-    """How many conversations have waited for staff since before that moment."""
-    return connection.execute(
-        sa.select(sa.func.count())
-        .select_from(Conversation)
-        .where(Conversation.holder == "waiting", Conversation.waiting_since < before)
-    ).scalar_one()
-
-
 def scrub_messages(connection: Connection, conversation_id: int, *, since: datetime | None = None) -> None:
     """Take the words and details out of a conversation's messages, of those since then if named; that they were
     exchanged remains."""
@@ -349,28 +368,6 @@ def transcript(session: Session, conversation_id: int, *, limit: int = 200) -> l
         .limit(limit)
     ).all()
     return list[Any](rows)[::-1]
-
-
-def wait_for_staff(connection: Connection, conversation_id: int, *, now: datetime) -> datetime:
-    """Put a conversation into the queue unless it is there; gives since when it waits."""
-    connection.execute(
-        sa.update(Conversation)
-        .where(Conversation.id == conversation_id, Conversation.holder == "bot")
-        .values(holder="waiting", waiting_since=now)
-    )
-    since = connection.execute(
-        sa.select(Conversation.waiting_since).where(Conversation.id == conversation_id)
-    ).scalar_one()
-    return since or now
-
-
-def leave_queue(connection: Connection, conversation_id: int) -> None:
-    """The contact no longer waits."""
-    connection.execute(
-        sa.update(Conversation)
-        .where(Conversation.id == conversation_id, Conversation.holder == "waiting")
-        .values(holder="bot", waiting_since=None)
-    )
 
 
 def save_feedback(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.core.ticket_states import Course, Leg, LegState, Line, Move, Party, TicketKind, TicketState
 from bot.store.clocks import TicketClock, overdue_tickets
-from bot.store.conversations import Conversation, Message
+from bot.store.conversations import Conversation, add_message
 from bot.store.people import Contact
 from bot.store.referrals import Binding
 from bot.store.tickets import Ticket, TicketEvent
@@ -150,7 +150,7 @@ def corrected_content(connection: Connection, ticket_id: int) -> str:
     )
 
 
-def recipient_of(connection: Connection, conversation_id: int) -> sa.Row[Any]:
+def recipient_of(connection: Connection | Session, conversation_id: int) -> sa.Row[Any]:
     """Who hears of a ticket, and what may still be sent to them."""
     contact, talk = Contact.__table__.c, Conversation.__table__.c
     columns = [
@@ -192,16 +192,8 @@ def bound_contacts(connection: Connection, provider: str) -> list[sa.Row[Any]]:
 
 def add_notice(connection: Connection, conversation_id: int, text: str, *, at: datetime) -> None:
     """What the contact is told of a ticket stands among the messages of the conversation."""
-    connection.execute(
-        sa.insert(Message).values(
-            conversation_id=conversation_id,
-            is_inbound=False,
-            kind="text",
-            text=text,
-            is_material=False,
-            at=at,
-        )
-    )
+    notice = {"conversation_id": conversation_id, "is_inbound": False, "kind": "text", "text": text, "at": at}
+    add_message(connection, {**notice, "is_material": False})
 
 
 def overdue_ids(session: Session, ids: Sequence[int]) -> frozenset[int]:

@@ -1,12 +1,16 @@
 """The versions of an entry on their way to the release, and the reviews that are due."""
 
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from bot.store.base import Base
+from bot.store.base import Base, insert_row
+from bot.store.conversations import Message
+from bot.store.knowledge import EntryRow
 
 
 class EntryVersion(Base):
@@ -46,3 +50,58 @@ class EntryReview(Base):
     done_at: Mapped[datetime | None]
     done_by: Mapped[str] = mapped_column(sa.String(60), default="")
     result: Mapped[str] = mapped_column(sa.Text, default="")
+
+
+_VERSION = EntryVersion.__table__.c
+
+
+def version(session: Session | Connection, version_id: int, *, is_locked: bool = False) -> sa.Row[Any] | None:
+    """One version; locked until the transaction ends where it is to be changed."""
+    query = sa.select(*_VERSION).where(_VERSION.id == version_id)
+    return session.execute(query.with_for_update() if is_locked else query).one_or_none()
+
+
+def versions_of(session: Session | Connection, entry_id: str) -> Sequence[sa.Row[Any]]:
+    """All versions of an entry, the newest first."""
+    query = sa.select(*_VERSION).where(_VERSION.entry_id == entry_id).order_by(_VERSION.serial.desc())
+    return session.execute(query).all()
+
+
+def add_version(connection: Connection, *, entry_id: str, **values: Any) -> int:
+    """Append a version to an entry's; gives its id. The entry's row is the lock that keeps the serials apart."""
+    connection.execute(sa.select(EntryRow.id).where(EntryRow.id == entry_id).with_for_update())
+    last = sa.select(sa.func.max(_VERSION.serial)).where(_VERSION.entry_id == entry_id)
+    serial = (connection.execute(last).scalar_one() or 0) + 1
+    return insert_row(connection, EntryVersion, entry_id=entry_id, serial=serial, **values)
+
+
+def change_version(connection: Connection, version_id: int, **values: Any) -> None:
+    """Write what changed about a version."""
+    connection.execute(sa.update(EntryVersion).where(EntryVersion.id == version_id).values(**values))
+
+
+def ids_from(session: Session | Connection, prefix: str) -> set[str]:
+    """The ids of all entries that begin so, also of those that are drafts only."""
+    found: set[str] = set()
+    for column in (EntryRow.id, _VERSION.entry_id):
+        found |= set(session.execute(sa.select(column).where(column.startswith(prefix))).scalars())
+    return found
+
+
+def asked_since(session: Session, first_message: int, *, limit: int) -> list[tuple[int, str]]:
+    """What contacts asked and the bot looked up from that message on, newest first: the message and its words."""
+    looked_up = ("answer", "clarify", "refer", "oos")
+    query = sa.select(Message.id, Message.text).where(
+        Message.id >= first_message,
+        Message.is_inbound.is_(True),
+        Message.kind == "text",
+        Message.outcome.in_(looked_up),
+        Message.text != "",
+    )
+    return [(row.id, row.text) for row in session.execute(query.order_by(Message.id.desc()).limit(limit))]
+
+
+def texts_of(session: Session, message_ids: Collection[int]) -> dict[int, str]:
+    """The words of these messages, as far as they still stand there."""
+    query = sa.select(Message.id, Message.text).where(Message.id.in_(message_ids))
+    return {row.id: row.text for row in session.execute(query)}

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,12 +42,25 @@ def fingerprint(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def all_entries(session: Session | Connection) -> list[dict[str, Any]]:
-    """Every entry's body, in the order of the ids."""
-    return list(session.execute(sa.select(EntryRow.body).order_by(EntryRow.id)).scalars())
+def moments(session: Session) -> dict[str, datetime]:
+    """Entry -> when it was last changed, in the order of the ids."""
+    rows = session.execute(sa.select(EntryRow.id, EntryRow.updated_at).order_by(EntryRow.id))
+    return {row.id: row.updated_at for row in rows}
 
 
-def version(session: Session) -> int:
+def bodies_of(session: Session, entry_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The bodies of these entries."""
+    rows = session.execute(sa.select(EntryRow.id, EntryRow.body).where(EntryRow.id.in_(entry_ids)))
+    return {row.id: row.body for row in rows}
+
+
+def entry_row(session: Session | Connection, entry_id: str, *, is_locked: bool = False) -> sa.Row[Any] | None:
+    """One entry as it is live: body, shipped, updated_at; locked where it is to be changed."""
+    query = sa.select(EntryRow.body, EntryRow.shipped, EntryRow.updated_at).where(EntryRow.id == entry_id)
+    return session.execute(query.with_for_update() if is_locked else query).one_or_none()
+
+
+def version(session: Session | Connection) -> int:
     """A number that differs after every change of an entry or synonym: the last changes in microseconds, the counts."""
     number = 0
     for table in (EntryRow, SynonymRow):
@@ -83,6 +96,7 @@ def load_shipped(connection: Connection, bodies: Mapping[str, Mapping[str, Any]]
     known = {
         row.id: row for row in connection.execute(sa.select(EntryRow.id, EntryRow.body, EntryRow.shipped))
     }
+    now = _next_moment(connection, now)
     changed = 0
     for entry_id, body in bodies.items():
         mark = fingerprint(body)
@@ -106,8 +120,10 @@ def load_shipped(connection: Connection, bodies: Mapping[str, Mapping[str, Any]]
 
 
 def put_entries(connection: Connection, bodies: Mapping[str, Mapping[str, Any]], *, now: datetime) -> int:
-    """Write entries that the operator imported; gives how many changed."""
-    known = {row.id: row.body for row in connection.execute(sa.select(EntryRow.id, EntryRow.body))}
+    """Write entries that the operator imported or published, which are then theirs; gives how many changed."""
+    stored = sa.select(EntryRow.id, EntryRow.body).where(EntryRow.id.in_(bodies))
+    known = {row.id: row.body for row in connection.execute(stored)}
+    now = _next_moment(connection, now)
     changed = 0
     for entry_id, body in bodies.items():
         if entry_id not in known:
@@ -120,9 +136,15 @@ def put_entries(connection: Connection, bodies: Mapping[str, Mapping[str, Any]],
             connection.execute(
                 sa.update(EntryRow)
                 .where(EntryRow.id == entry_id)
-                .values(category=body["category"], body=body, updated_at=now)
+                .values(category=body["category"], body=body, shipped="", updated_at=now)
             )
         else:
             continue
         changed += 1
     return changed
+
+
+def _next_moment(connection: Connection, now: datetime) -> datetime:
+    """Now, or just after the last change: `version` must differ even where a clock stands or goes back."""
+    last = connection.execute(sa.select(sa.func.max(EntryRow.updated_at))).scalar_one()
+    return max(now, last + timedelta(microseconds=1)) if last else now

@@ -8,10 +8,14 @@ import structlog
 
 from bot.actions.asking import _note_ended
 from bot.actions.attachments import sweep
-from bot.actions.context import Context
+from bot.actions.context import Context, Transaction
 from bot.actions.conversation import finish, forget_receipts, queued
+from bot.actions.sweeps import suspend_due
+from bot.actions.takeover import _note_delivery
 from bot.ports import MediaSource, Sender
+from bot.store.delivery import OutboxMessage
 from bot.worker.attachments import fetch_due
+from bot.worker.console import tend_console
 from bot.worker.outbox import deliver_due
 from bot.worker.surveys import ask_due
 from bot.worker.timers import fire_due
@@ -70,13 +74,21 @@ class Worker(threading.Thread):
         finish_queued(self._ctx, older_than=patience)
         fire_due(self._ctx)
         ask_due(self._ctx)
-        while deliver_due(self._ctx, self._senders, ended=_note_ended):
+        tend_console(self._ctx)
+        while deliver_due(self._ctx, self._senders, ended=_ended):
             pass
         fetch_due(self._ctx, self._sources)
+        suspend_due(self._ctx)
         self._renew()
         if is_hourly:
             forget_receipts(self._ctx)
             sweep(self._ctx)
+
+
+def _ended(tx: Transaction, row: OutboxMessage) -> None:
+    """A message came to its end: its survey is looked at, and the console shows what became of it."""
+    _note_ended(tx, row)
+    _note_delivery(tx, row)
 
 
 def finish_queued(ctx: Context, *, older_than: timedelta) -> int:

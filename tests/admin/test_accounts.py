@@ -107,9 +107,9 @@ def test_an_account_changes_role_and_address_and_ends(
     program: Program, operator: StaffMember, hire: Hire
 ) -> None:
     member = hire(Role.EVALUATOR)
-    assert member.http.get("/admin/conversations/1").status_code == 403
+    assert member.http.get("/admin/console/1").status_code == 403
     post(operator, f"{PAGE}/role", name=member.name, role="staff")
-    assert member.http.get("/admin/conversations/999999").status_code == 404, "seen at once, were it there"
+    assert member.http.get("/admin/console/999999").status_code == 404, "seen at once, were it there"
     page = post(operator, f"{PAGE}/email", name=member.name, email="a@example.com")
     assert page.url.path == PAGE
     assert "a@example.com" in page.text

@@ -18,6 +18,7 @@ from admin.attachments import file_response
 from admin.templating import page
 from bot.actions.attachments import FileView, OpenedFile
 from bot.app import Program
+from bot.channels.simulator.push import PICTURE
 from bot.core.permissions import Actor, Role
 from bot.serving import running
 from bot.settings import Settings
@@ -291,9 +292,9 @@ def test_a_picture_sent_in_the_chat_reaches_staff_and_goes_with_its_contact(
         person.says("13800000000")
         number = number_in(person.says("确认提交"))
         ((attachment, name, by),) = waits(lambda: [row for row in files(program, number) if row[1]])
-        assert (name, by) == (f"图片{attachment}.jpg", "contact")
+        assert (name, by) == (f"图片{attachment}.png", "contact")
         opened = li.http.get(f"/admin/attachments/{attachment}")
-        assert (opened.content, opened.headers["content-type"]) == (b"\xff\xd8\xff\xd9", "image/jpeg")
+        assert (opened.content, opened.headers["content-type"]) == (PICTURE, "image/png")
         person.says("删除我的信息")
         person.says("确认删除")
     assert li.http.get(f"/admin/attachments/{attachment}").status_code == 404

@@ -95,7 +95,7 @@ def test_a_need_is_entered_and_its_page_follows(program: Program, li: StaffMembe
     page = li.sees(found.number)
     assert data["applicant"] in page
     assert "<dt>记录人</dt><dd>小李</dd>" in page
-    assert "三台天平要校准" in li.http.get(f"/admin/conversations/{found.conversation_id}").text
+    assert "三台天平要校准" in li.http.get(f"/admin/console/{found.conversation_id}").text
 
 
 def test_the_form_begins_now_in_chinas_time_and_offers_all_of_annex_b(li: StaffMember) -> None:

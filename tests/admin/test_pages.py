@@ -10,13 +10,14 @@ from bot.app import Program
 from bot.errors import ForbiddenError
 from bot.serving import running
 from bot.settings import Settings
+from tests.conftest import always_open
 from tests.people import Enterprise
 
 ROUTES = (
     "/admin/",
     "/admin/password",
     "/admin/tickets/NQI-2026-000001",
-    "/admin/conversations/1",
+    "/admin/console/1",
     "/admin/libraries",
     "/admin/libraries/providers",
     "/admin/libraries/providers/record?number=P001",
@@ -40,6 +41,7 @@ PASSWORD = "long-enough-2026"
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str]]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("admin"), simulator=True, log_level="error")
     with running(settings) as program:
+        always_open(program)
         password = create_first_administrator(program.ctx)
         assert password
         yield program, password
@@ -120,14 +122,14 @@ def test_what_an_enterprise_wrote_is_shown_as_text_and_its_phone_masked(
     assert "13812345678" not in page.text
     overview = browser.get("/admin/").text
     assert number in overview
-    assert "/admin/conversations/" in overview
-    talk = overview.split("/admin/conversations/")[1].split('"')[0]
-    assert "转人工" in browser.get(f"/admin/conversations/{talk}").text
+    assert "/admin/console/" in overview
+    talk = overview.split("/admin/console/")[1].split('"')[0]
+    assert "转人工" in browser.get(f"/admin/console/{talk}").text
     assert browser.get(f"/admin/tickets/{number.lower()}").status_code == 200
 
 
 @pytest.mark.parametrize(
-    "route", ["/admin/tickets/NQI-2026-999999", "/admin/tickets/..%2f..%2fetc", "/admin/conversations/999999"]
+    "route", ["/admin/tickets/NQI-2026-999999", "/admin/tickets/..%2f..%2fetc", "/admin/console/999999"]
 )
 def test_what_is_not_there_is_said_in_words(browser: httpx.Client, cookie: str, route: str) -> None:
     browser.cookies.set("nqi_session", cookie, path="/admin")

@@ -28,7 +28,7 @@ from bot.channels.simulator.wire import make_push
 from bot.channels.wechat_codec import Codec
 from bot.settings import AccountSettings, Settings
 from knowledge.rows import load_seeds
-from tests.bench import tickets, understanding
+from tests.bench import gate, pages, tickets, understanding
 from tests.bench.load import Load, run
 
 ROOT = Path(__file__).parents[2]
@@ -269,6 +269,8 @@ def main() -> None:
     write(rows, started=started, idle=idle, loaded=loaded, classified=classified)
     understanding.renew(DOCUMENT)
     tickets.renew(DOCUMENT)
+    gate.renew(DOCUMENT)
+    pages.renew(DOCUMENT)
 
 
 def write(

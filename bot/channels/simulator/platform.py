@@ -26,6 +26,7 @@ _OFFICIAL_TYPES = frozenset(
     {"text", "image", "voice", "video", "music", "news", "mpnewsarticle", "msgmenu", "miniprogrampage"}
 )
 _MINIPROGRAM_TYPES = frozenset({"text", "image", "link", "miniprogrampage"})
+_STAND_INS = {"image": "[图片]", "voice": "[语音]", "video": "[视频]"}  # what the phone shows of a material
 
 
 @dataclass(slots=True)
@@ -352,7 +353,7 @@ def _said(kind: str, item: Mapping[str, Any]) -> str:
         if len(articles) != 1:
             raise ApiError(45008, "article size out of limit")
         return str(articles[0].get("title", ""))
-    return str(item.get("title", ""))
+    return str(item.get("title", "")) or _STAND_INS.get(kind, "")
 
 
 def _menu(entries: list[Mapping[str, Any]]) -> list[str]:

@@ -1,7 +1,9 @@
 """Pushes as WeChat makes them: sealed, five seconds of patience, three tries, the reply put on the phone."""
 
 import secrets
+import struct
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +19,24 @@ from bot.channels.simulator.wire import make_push, open_reply, url_check
 from bot.channels.wechat_codec import Codec, PushRefused
 from bot.channels.wechat_fields import text_of
 
+
+def _picture() -> bytes:
+    """A small picture that browsers show: shades of green, as a PNG."""
+    wide, high = 120, 80
+    rows = b"".join(
+        b"\0" + b"".join(bytes((x, 110 + y, 90)) for x in range(0, 2 * wide, 2)) for y in range(high)
+    )
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", wide, high, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+PICTURE = _picture()
+"""What a contact sends who sends a picture."""
 PATIENCE = 5.0
 TRIES = 3
 _YEAR = int(timedelta(days=365).total_seconds())
@@ -80,7 +100,7 @@ class Pusher:
 
     def image(self, openid: str) -> Delivery:
         """The contact sends a picture."""
-        media_id = self._platform.upload(b"\xff\xd8\xff\xd9", "image", "image/jpeg")["media_id"]
+        media_id = self._platform.upload(PICTURE, "image", "image/png")["media_id"]
         fields = self.message(openid, "image", PicUrl="http://mmbiz.qpic.cn/local/0", MediaId=media_id)
         return self._say(openid, "[图片]", fields)
 

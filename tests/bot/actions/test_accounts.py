@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from bot.actions import accounts
 from bot.actions.accounts import (
     AccountState,
-    Login,
     add_staff,
-    change_password,
     change_role,
     close_account,
     create_first_administrator,
@@ -22,9 +20,11 @@ from bot.actions.accounts import (
     log_in,
     reset_password,
     set_email,
-    who_is,
 )
 from bot.actions.context import Context
+from bot.actions.passwords import change_password
+from bot.actions.sessions import NOWHERE, Login, who_is
+from bot.core import accounts as rules
 from bot.core.brain import CALIBRATED, Brain
 from bot.core.permissions import Right, Role
 from bot.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
@@ -74,7 +74,7 @@ def begin(ctx: Context, name: str = "小李", role: Role = Role.STAFF) -> Login:
 def may(ctx: Context, login: Login, right: Right) -> bool | None:
     """What the next request of a session may do; None: there is no session."""
     found = who_is(ctx, login.key)
-    return found[0].may(right) if found else None
+    return found.actor.may(right) if found else None
 
 
 def trail(ctx: Context) -> list[tuple[str, str, str, str]]:
@@ -163,11 +163,11 @@ def test_a_name_is_given_once_and_so_is_one_that_looks_like_it(ctx: Context, aga
 @given(st.text(max_size=40))
 def test_what_passes_as_a_name_is_visible_and_whole(name: str) -> None:
     is_whole = 1 <= len(name) <= 30 and name.isprintable() and not re.search(r"[\s、，,]", name)
-    if is_whole and name.lower() not in accounts._RESERVED:
-        accounts._check_name(name)
+    if is_whole and name.lower() not in rules.RESERVED:
+        rules.check_name(name)
     else:
         with pytest.raises(RefusedError, match=r"姓名|名字"):
-            accounts._check_name(name)
+            rules.check_name(name)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_password_that_was_reset_while_it_was_checked_begins_no_session(ctx: C
         seen = session.execute(sa.select(Staff.password_hash).where(Staff.name == "小李")).scalar_one()
     reset_password(ctx, name="小李", by="admin")
     with pytest.raises(ForbiddenError, match="重新登录"):
-        accounts._begin(ctx, begun.actor, seen)
+        accounts._begin(ctx, begun.actor, seen, NOWHERE)
 
 
 def test_mail_goes_to_open_accounts_of_the_roles_each_address_once(ctx: Context) -> None:

@@ -7,13 +7,13 @@ from bot.core.permissions import Actor, Right, Role
 from bot.core.ticket_states import Party
 
 TABLE = {
-    #                 tickets conversations contacts handle libraries clocks channels accounts lead
-    Role.OPERATOR: "   x       x             x        x      x         x      x        x        - ",
-    Role.HEAD: "       x       x             x        x      -         x      -        -        x ",
-    Role.STAFF: "      x       x             x        x      -         -      -        -        - ",
-    Role.MAINTAINER: " x       x             -        -      -         -      -        -        - ",
-    Role.COORDINATOR: "x       -             -        -      x         -      -        -        - ",
-    Role.EVALUATOR: "  x       -             -        -      -         -      -        -        - ",
+    #                 tickets conversations contacts handle libraries clocks channels accounts audit lead knowledge publish override
+    Role.OPERATOR: "   x       x             x        x      x         x      x        x        x    -    x         x       - ",
+    Role.HEAD: "       x       x             x        x      -         x      -        -        x    x    x         x       x ",
+    Role.STAFF: "      x       x             x        x      -         -      -        -        -    -    -         -       - ",
+    Role.MAINTAINER: " x       x             -        -      -         -      -        -        -    -    x         x       - ",
+    Role.COORDINATOR: "x       -             -        -      x         -      -        -        x    -    -         -       - ",
+    Role.EVALUATOR: "  x       -             -        -      -         -      -        -        -    -    -         -       - ",
 }
 COLUMNS = (
     Right.SEE_TICKETS,
@@ -24,7 +24,11 @@ COLUMNS = (
     Right.EDIT_CLOCKS,
     Right.RUN_CHANNELS,
     Right.EDIT_ACCOUNTS,
+    Right.SEE_AUDIT,
     Right.LEAD,
+    Right.EDIT_KNOWLEDGE,
+    Right.PUBLISH_KNOWLEDGE,
+    Right.OVERRIDE_GATE,
 )
 
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.core.messages import Option, Outgoing
-from bot.core.rendering import PAGE_BYTES, clean, escape, fit, links_in, pages, render
+from bot.core.rendering import PAGE_BYTES, clean, escape, fit, links_in, pages, render, without_links
 
 MENU = Outgoing("请选择：", (Option("计量服务", "计量服务", "m1"), Option("都不是", "都不是")))
 LINKED = '<a href="weixin://bizmsgmenu?msgmenucontent=计量服务&msgmenuid=m1">计量服务</a>'
@@ -198,3 +198,19 @@ def test_the_first_text_always_fits(text, options, links):
     first, rest = fit(Outgoing(text, tuple(options)), links=links, hint="（后面还有内容）")
     assert size(first) <= PAGE_BYTES
     assert all(0 < size(page) <= PAGE_BYTES for page in rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (
+            '请选择：\n<a href="weixin://bizmsgmenu?msgmenucontent=1&msgmenuid=x">1. 满意</a>',
+            "请选择：\n1. 满意",
+        ),
+        ("没有链接，a < b", "没有链接，a < b"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("", ""),
+    ],
+)
+def test_people_read_the_choices_without_their_addresses(text: str, read: str) -> None:
+    assert without_links(text) == read

@@ -158,11 +158,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('message_id', name='pk_gap_mark'),
     )
     op.create_index('ix_gap_mark_entry_id', 'gap_mark', ['entry_id'])
+    op.create_index('ix_contact_station', 'contact', ['station'])
     op.create_index('ix_message_outcome_id', 'message', ['outcome', 'id'])
 
 
 def downgrade() -> None:
     op.drop_index('ix_message_outcome_id', 'message')
+    op.drop_index('ix_contact_station', 'contact')
     for name in ('gap_mark', 'proposal', 'entry_review', 'entry_version', 'saved_view', 'canned_reply', 'reading', 'invitation'):
         op.drop_table(name)
     for name in ('agent', 'address', 'seen_at', 'begun_at'):
