@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 from starlette.datastructures import URL
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, check_csrf, visiting
 from admin.security import invitation_router, security_router
 from admin.templating import page
 from bot.actions.accounts import (
@@ -26,7 +26,7 @@ from bot.actions.accounts import (
 from bot.actions.context import Context
 from bot.actions.invitations import Invited, invite, invite_again
 from bot.actions.second_factor import factor_rules, require_factor
-from bot.core.permissions import Actor, Right, Role
+from bot.core.permissions import Right, Role
 from bot.core.wording import say
 from bot.errors import RefusedError
 
@@ -64,13 +64,8 @@ class _EmailChange(_Posted):
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Visit):
     """Who looks at the accounts."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(
         self,
@@ -133,14 +128,7 @@ def accounts_router(ctx: Context, guard: Guard) -> APIRouter:
 def _others_router(ctx: Context, guard: Guard) -> APIRouter:
     """The page under /admin/accounts and its forms, for who may edit accounts."""
     router = APIRouter(prefix="/accounts")
-    allowed = guard.require(Right.EDIT_ACCOUNTS)
-
-    def visit(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Visit:
-        return _Visit(ctx, request, actor, token)
+    visit = visiting(ctx, guard, Right.EDIT_ACCOUNTS, _Visit)
 
     @router.get("", response_class=HTMLResponse)
     def listing(visit: Annotated[_Visit, Depends(visit)], name: str = "") -> HTMLResponse:
@@ -205,7 +193,7 @@ def _changes(router: APIRouter, visiting: Callable[..., _Visit]) -> None:
     def required(
         visit: Annotated[_Visit, Depends(visiting)], form: Annotated[_Required, Form()]
     ) -> RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         require_factor(visit.ctx, roles=form.roles, by=visit.actor.name)
         return RedirectResponse("/admin/accounts#required", status_code=303)
 

@@ -2,7 +2,8 @@
 
 import hmac
 from collections.abc import Callable
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Cookie, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -75,6 +76,37 @@ class Guard:
             return found.actor
 
         return actor
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who looks at a page; the pages of a module add how they show themselves."""
+
+    ctx: Context
+    request: Request
+    actor: Actor
+    token: str
+
+    def check(self, csrf: str) -> None:
+        """Refuse a form that another site sent."""
+        check_csrf(csrf, self.token)
+
+
+V = TypeVar("V", bound=Visit)
+
+
+def visiting(ctx: Context, guard: Guard, right: Right, kind: type[V]) -> Callable[..., V]:
+    """A dependency: the visit of somebody who holds this right."""
+    allowed = guard.require(right)
+
+    def visit(
+        request: Request,
+        actor: Annotated[Actor, Depends(allowed)],
+        token: Annotated[str, Depends(guard.token)],
+    ) -> V:
+        return kind(ctx, request, actor, token)
+
+    return visit
 
 
 def auth_router(ctx: Context, guard: Guard) -> APIRouter:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 from starlette.responses import Response
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, visiting
 from admin.templating import page
 from bot.actions.board import (
     MOST_PICKED,
@@ -41,7 +41,7 @@ from bot.core.board import (
     span_text,
 )
 from bot.core.deadlines import Step
-from bot.core.permissions import Actor, Right
+from bot.core.permissions import Right
 from bot.core.ticket_states import TicketKind, TicketState
 from bot.core.times import china_date
 from bot.core.wording import say
@@ -114,13 +114,8 @@ class _Item:
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Visit):
     """Who looks at the board."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(
         self,
@@ -225,8 +220,11 @@ class _Visit:
 def board_router(ctx: Context, guard: Guard) -> APIRouter:
     """/admin/board, its deeds, views and export; and a request's contact, unmasked for those who may."""
     router = APIRouter()
-    see, handle = _visit(ctx, guard, Right.SEE_TICKETS), _visit(ctx, guard, Right.HANDLE_TICKETS)
-    reveal = _visit(ctx, guard, Right.SEE_CONTACTS)
+    see, handle = (
+        visiting(ctx, guard, Right.SEE_TICKETS, _Visit),
+        visiting(ctx, guard, Right.HANDLE_TICKETS, _Visit),
+    )
+    reveal = visiting(ctx, guard, Right.SEE_CONTACTS, _Visit)
 
     @router.get("/board", response_class=HTMLResponse)
     def listing(visit: Annotated[_Visit, Depends(see)]) -> HTMLResponse:
@@ -240,7 +238,7 @@ def board_router(ctx: Context, guard: Guard) -> APIRouter:
 
     @router.post("/board/bulk", response_class=HTMLResponse)
     def bulk(visit: Annotated[_Visit, Depends(handle)], form: Annotated[_Deed, Form()]) -> HTMLResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         wanted = Filter.of_query(form.query)
         kept: dict[str, Any] = {"kept": form, "picked": frozenset(pick.number for pick in form.picks)}
         try:
@@ -253,7 +251,7 @@ def board_router(ctx: Context, guard: Guard) -> APIRouter:
     def keep(
         visit: Annotated[_Visit, Depends(see)], form: Annotated[_View, Form()]
     ) -> HTMLResponse | RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         wanted = Filter.of_query(form.query)
         try:
             save_view(ctx, actor=visit.actor, name=form.name, query=form.query)
@@ -263,7 +261,7 @@ def board_router(ctx: Context, guard: Guard) -> APIRouter:
 
     @router.post("/board/views/drop")
     def forget(visit: Annotated[_Visit, Depends(see)], form: Annotated[_Dropped, Form()]) -> RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         drop_view(ctx, form.id, actor=visit.actor)
         return RedirectResponse(_address(Filter.of_query(form.query)), status_code=303)
 
@@ -271,7 +269,7 @@ def board_router(ctx: Context, guard: Guard) -> APIRouter:
     def revealed(
         number: str, visit: Annotated[_Visit, Depends(reveal)], form: Annotated[_Posted, Form()]
     ) -> HTMLResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         found = reveal_contact(ctx, number.upper(), actor=visit.actor)
         return page(visit.request, "reveal.html", actor=visit.actor, csrf=visit.token, found=found)
 
@@ -282,19 +280,6 @@ def _done(ctx: Context, visit: _Visit, form: _Deed) -> Sequence[Outcome]:
     if form.act is None:
         raise RefusedError("board-act", "请选择要做什么。")
     return act_on_tickets(ctx, form.picks, form.act, actor=visit.actor, value=form.value, reason=form.reason)
-
-
-def _visit(ctx: Context, guard: Guard, right: Right) -> Callable[..., _Visit]:
-    allowed = guard.require(right)
-
-    def visit(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Visit:
-        return _Visit(ctx, request, actor, token)
-
-    return visit
 
 
 def _address(wanted: Filter, path: str = "/admin/board", **changes: str) -> str:

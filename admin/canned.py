@@ -1,20 +1,19 @@
 """The page of the canned replies."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, check_csrf, visiting
 from admin.templating import page
 from bot.actions.canned import WrongFieldsError, drop_canned, save_canned
 from bot.actions.context import Context
 from bot.core.canned import GAPS, TEXT_LIMIT
-from bot.core.permissions import Actor, Right
+from bot.core.permissions import Right
 from bot.errors import RefusedError
 from bot.store import console
 from intents.categories import Category
@@ -37,13 +36,8 @@ class _Posted(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class _Desk(Visit):
     """Who keeps the replies."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(
         self, refusal: RefusedError | None = None, *, typed: _Reply | None = None, reply_id: int | None = None
@@ -82,7 +76,10 @@ class _Desk:
 def canned_router(ctx: Context, guard: Guard) -> APIRouter:
     """Everything under /admin/canned."""
     router = APIRouter()
-    see, edit = _desk(ctx, guard, Right.SEE_CONVERSATIONS), _desk(ctx, guard, Right.HANDLE_TICKETS)
+    see, edit = (
+        visiting(ctx, guard, Right.SEE_CONVERSATIONS, _Desk),
+        visiting(ctx, guard, Right.HANDLE_TICKETS, _Desk),
+    )
 
     @router.get("/canned", response_class=HTMLResponse)
     def shown(desk: Annotated[_Desk, Depends(see)]) -> HTMLResponse:
@@ -116,16 +113,3 @@ def canned_router(ctx: Context, guard: Guard) -> APIRouter:
         return RedirectResponse("/admin/canned", status_code=303)
 
     return router
-
-
-def _desk(ctx: Context, guard: Guard, right: Right) -> Callable[..., _Desk]:
-    allowed = guard.require(right)
-
-    def desk(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Desk:
-        return _Desk(ctx, request, actor, token)
-
-    return desk

@@ -12,14 +12,14 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, check_csrf, visiting
 from admin.templating import page
 from bot.actions import deadline_rules as action
 from bot.actions.clocks import Shift, notices
 from bot.actions.context import Context
 from bot.core.deadline_rules import DEFAULT_RULES, Allowance, Prompt, Recipient, Rule, Rules, Step
 from bot.core.deadlines import explain_rules
-from bot.core.permissions import Actor, Right
+from bot.core.permissions import Right
 from bot.core.times import china_date
 from bot.core.wording import say
 from bot.errors import RefusedError, SettingsError
@@ -55,13 +55,8 @@ class _Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Visit):
     """Who looks."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(
         self, template: str, *, outcome: _Outcome | None, refusal: RefusedError | None, **values: Any
@@ -83,7 +78,10 @@ class _Visit:
 def clocks_router(ctx: Context, guard: Guard) -> APIRouter:
     """The pages /clocks and /calendar and their forms: who sees tickets looks, who edits clocks changes."""
     router = APIRouter(default_response_class=HTMLResponse)
-    see, edit = _visit(ctx, guard, Right.SEE_TICKETS), _visit(ctx, guard, Right.EDIT_CLOCKS)
+    see, edit = (
+        visiting(ctx, guard, Right.SEE_TICKETS, _Visit),
+        visiting(ctx, guard, Right.EDIT_CLOCKS, _Visit),
+    )
 
     @router.get("/clocks")
     def clocks(visit: Annotated[_Visit, Depends(see)], step: str = "") -> HTMLResponse:
@@ -121,19 +119,6 @@ def clocks_router(ctx: Context, guard: Guard) -> APIRouter:
     router.post("/calendar/close")(posted(_close))
     router.post("/calendar/open")(posted(_open))
     return router
-
-
-def _visit(ctx: Context, guard: Guard, right: Right) -> Callable[..., _Visit]:
-    allowed = guard.require(right)
-
-    def visit(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Visit:
-        return _Visit(ctx, request, actor, token)
-
-    return visit
 
 
 async def _posted(request: Request) -> _Typed:

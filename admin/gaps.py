@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, visiting
 from admin.templating import page
 from bot.actions import gaps as actions
 from bot.actions import proposals
@@ -73,13 +73,8 @@ class _Decision(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Visit):
     """Who looks at the gaps."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(self, template: str, refusal: RefusedError | None = None, **values: Any) -> HTMLResponse:
         """A page; after a refusal with its reason."""
@@ -170,14 +165,7 @@ class _Visit:
 def gaps_router(ctx: Context, guard: Guard) -> APIRouter:
     """The pages under /admin/knowledge/gaps and /admin/knowledge/proposals, for who may edit the knowledge."""
     router = APIRouter(prefix="/knowledge")
-    allowed = guard.require(Right.EDIT_KNOWLEDGE)
-
-    def visit(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Visit:
-        return _Visit(ctx, request, actor, token)
+    visit = visiting(ctx, guard, Right.EDIT_KNOWLEDGE, _Visit)
 
     @router.get("/gaps", response_class=HTMLResponse)
     def listing(
@@ -207,7 +195,7 @@ def _add_deeds(router: APIRouter, ctx: Context, visit: Callable[..., _Visit]) ->
         form: Annotated[_Posted, Form()],
         days: _Days = 30,
     ) -> HTMLResponse | RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         try:
             return RedirectResponse(_do(ctx, deed, form, actor=visit.actor), status_code=303)
         except RefusedError as refusal:
@@ -238,7 +226,7 @@ def _add_telling(router: APIRouter, ctx: Context, visit: Callable[..., _Visit]) 
     def tell(
         visit: Annotated[_Visit, Depends(visit)], form: Annotated[_Posted, Form()]
     ) -> HTMLResponse | RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         try:
             count = actions.tell_askers(ctx, entry_id=form.entry, actor=visit.actor)
         except RefusedError as refusal:
@@ -249,7 +237,7 @@ def _add_telling(router: APIRouter, ctx: Context, visit: Callable[..., _Visit]) 
     def take_back(
         visit: Annotated[_Visit, Depends(visit)], form: Annotated[_TakenBack, Form()]
     ) -> HTMLResponse | RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         actions.take_back(ctx, by=form.by, at=form.at, actor=visit.actor)
         return RedirectResponse(f"{_ADDRESS}?done=back", status_code=303)
 
@@ -296,7 +284,7 @@ def _add_proposals(router: APIRouter, ctx: Context, visit: Callable[..., _Visit]
 def _decided(
     visit: _Visit, proposal_id: int, form: _Decision, do: Callable[[], object]
 ) -> HTMLResponse | RedirectResponse:
-    check_csrf(form.csrf, visit.token)
+    visit.check(form.csrf)
     try:
         do()
     except RefusedError as refusal:

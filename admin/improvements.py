@@ -6,19 +6,19 @@ from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, visiting
 from admin.templating import page
 from bot.actions.context import Context
 from bot.actions.improvements import assign, finish, finish_task, note_measure, open_improvement, see_phone
 from bot.actions.surveys import enter_survey, surveys_of
 from bot.core import surveys as annex_c
 from bot.core.improvements import OWNER_ROLES, is_overdue
-from bot.core.permissions import Actor, Right
+from bot.core.permissions import Right
 from bot.core.surveys import Item, Rating, Source
 from bot.core.times import CHINA, china_date
 from bot.errors import NotFoundError, RefusedError
@@ -86,17 +86,8 @@ class _Answers(_Posted):
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Visit):
     """Who looks at a page."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
-
-    def check(self, csrf: str) -> None:
-        """Refuse a form that another site sent."""
-        check_csrf(csrf, self.token)
 
     def show(self, template: str, refusal: RefusedError | None, **values: Any) -> HTMLResponse:
         """A page of somebody who is logged in, with the reason of a refusal."""
@@ -115,25 +106,15 @@ class _Visit:
 def improvements_router(ctx: Context, guard: Guard) -> APIRouter:
     """The pages of tasks, of improvement items, and of entering a survey."""
     router = APIRouter()
-    see, handle = _visit(ctx, guard, Right.SEE_TICKETS), _visit(ctx, guard, Right.HANDLE_TICKETS)
+    see, handle = (
+        visiting(ctx, guard, Right.SEE_TICKETS, _Visit),
+        visiting(ctx, guard, Right.HANDLE_TICKETS, _Visit),
+    )
     _add_tasks(router, handle)
     _add_items(router, see, handle)
     _add_item(router, see, handle)
     _add_surveys(router, handle)
     return router
-
-
-def _visit(ctx: Context, guard: Guard, right: Right) -> Callable[..., _Visit]:
-    allowed = guard.require(right)
-
-    def visit(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Visit:
-        return _Visit(ctx, request, actor, token)
-
-    return visit
 
 
 # --- tasks ---

@@ -1,15 +1,14 @@
 """Needs that staff enter, and visits to enterprises, in the browser."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, check_csrf, visiting
 from admin.templating import page
 from bot.actions.context import Context
 from bot.actions.intake import Likely, Registered, record_visit, register_entry
@@ -24,7 +23,7 @@ from bot.core.intake import (
     started_text,
     today_text,
 )
-from bot.core.permissions import Actor, Right
+from bot.core.permissions import Right
 from bot.core.ticket_states import TicketKind
 from bot.core.tickets import TicketView
 from bot.errors import NotFoundError
@@ -76,13 +75,8 @@ class _Visited(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class _Desk(Visit):
     """Who sits at the desk."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(self, template: str, problems: tuple[Problem, ...] = (), **values: Any) -> HTMLResponse:
         """A page; after a refusal with what is wrong beside each field."""
@@ -149,7 +143,10 @@ class _Desk:
 def intake_router(ctx: Context, guard: Guard) -> APIRouter:
     """/admin/intake: enter a need; /admin/visits: visits and what came of them."""
     router = APIRouter(default_response_class=HTMLResponse)
-    see, handle = _desk(ctx, guard, Right.SEE_TICKETS), _desk(ctx, guard, Right.HANDLE_TICKETS)
+    see, handle = (
+        visiting(ctx, guard, Right.SEE_TICKETS, _Desk),
+        visiting(ctx, guard, Right.HANDLE_TICKETS, _Desk),
+    )
 
     @router.get("/intake")
     def blank(
@@ -196,19 +193,6 @@ def intake_router(ctx: Context, guard: Guard) -> APIRouter:
             )
 
     return router
-
-
-def _desk(ctx: Context, guard: Guard, right: Right) -> Callable[..., _Desk]:
-    allowed = guard.require(right)
-
-    def desk(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Desk:
-        return _Desk(ctx, request, actor, token)
-
-    return desk
 
 
 def _prefilled(ctx: Context, visit: str) -> Typed:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, check_csrf, visiting
 from admin.templating import page
 from bot.actions.context import Context
 from bot.actions.outbox import (
@@ -25,7 +25,7 @@ from bot.actions.outbox import (
     resend_message,
     version,
 )
-from bot.core.permissions import Actor, Right
+from bot.core.permissions import Right
 from bot.core.reach import Channel, Purpose
 from bot.core.wording import say
 from bot.errors import RefusedError
@@ -90,13 +90,8 @@ class _Item:
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Visit):
     """Who looks at the outbox."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(
         self,
@@ -157,14 +152,7 @@ _DONE = {"resent": "已放回待发送，马上再试。", "kept": "已改为对
 def outbox_router(ctx: Context, guard: Guard) -> APIRouter:
     """The page under /admin/outbox and its forms, for who runs the channels."""
     router = APIRouter(prefix="/outbox")
-    allowed = guard.require(Right.RUN_CHANNELS)
-
-    def visit(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Visit:
-        return _Visit(ctx, request, actor, token)
+    visit = visiting(ctx, guard, Right.RUN_CHANNELS, _Visit)
 
     @router.get("", response_class=HTMLResponse)
     def listing(
@@ -206,7 +194,7 @@ def outbox_router(ctx: Context, guard: Guard) -> APIRouter:
     def everything(
         visit: Annotated[_Visit, Depends(visit)], form: Annotated[_Posted, Form()]
     ) -> HTMLResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         try:
             bulk = resend_all(ctx, form.sieve, actor=visit.actor.name)
         except RefusedError as refusal:

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic import Field as Limits
 
-from admin.auth import Guard, check_csrf
+from admin.auth import Guard, Visit, visiting
 from admin.templating import page
 from bot.actions import sweeps as actions
 from bot.actions.context import Context
-from bot.core.permissions import Actor, Right
+from bot.core.permissions import Right
 from bot.core.sweeps import Found, Place
 from bot.core.times import china_date
 from bot.errors import RefusedError
@@ -68,13 +68,8 @@ class _Opening(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Visit(Visit):
     """Who sweeps."""
-
-    ctx: Context
-    request: Request
-    actor: Actor
-    token: str
 
     def show(self, template: str, refusal: RefusedError | None = None, **values: Any) -> HTMLResponse:
         """A page; after a refusal with its reason."""
@@ -124,14 +119,7 @@ class _Visit:
 def sweeps_router(ctx: Context, guard: Guard) -> APIRouter:
     """The pages under /admin/knowledge/sweep and /admin/knowledge/reviews, for who may edit the knowledge."""
     router = APIRouter(prefix="/knowledge")
-    allowed = guard.require(Right.EDIT_KNOWLEDGE)
-
-    def visit(
-        request: Request,
-        actor: Annotated[Actor, Depends(allowed)],
-        token: Annotated[str, Depends(guard.token)],
-    ) -> _Visit:
-        return _Visit(ctx, request, actor, token)
+    visit = visiting(ctx, guard, Right.EDIT_KNOWLEDGE, _Visit)
 
     @router.get("/sweep", response_class=HTMLResponse)
     def sweep(visit: Annotated[_Visit, Depends(visit)], typed: Annotated[_Typed, Query()]) -> HTMLResponse:
@@ -141,7 +129,7 @@ def sweeps_router(ctx: Context, guard: Guard) -> APIRouter:
     def confirm(
         visit: Annotated[_Visit, Depends(visit)], form: Annotated[_Confirmed, Form()]
     ) -> HTMLResponse | RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         try:
             change = actions.read_change(form.old, form.new, form.on)
             swept = actions.confirm_sweep(
@@ -172,7 +160,7 @@ def _add_reviews(router: APIRouter, ctx: Context, visit: Callable[..., _Visit]) 
     def open_one(
         visit: Annotated[_Visit, Depends(visit)], form: Annotated[_Opening, Form()]
     ) -> HTMLResponse | RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         try:
             actions.open_review(
                 ctx, subject=form.subject, reason=form.reason, due_on=form.due_on, actor=visit.actor
@@ -185,7 +173,7 @@ def _add_reviews(router: APIRouter, ctx: Context, visit: Callable[..., _Visit]) 
     def finish(
         visit: Annotated[_Visit, Depends(visit)], review_id: int, form: Annotated[_Result, Form()]
     ) -> HTMLResponse | RedirectResponse:
-        check_csrf(form.csrf, visit.token)
+        visit.check(form.csrf)
         try:
             actions.finish_review(
                 ctx, review_id, result=form.result, actor=visit.actor, is_resumed=form.is_resumed
