@@ -7,6 +7,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from starlette.templating import Jinja2Templates
 
+from bot.core.board import masked_name
+from bot.core.masks import mask_text
 from bot.core.permissions import Right
 from bot.core.times import china_text
 from bot.core.wording import say
@@ -70,6 +72,8 @@ _templates.env.filters.update(
     state=lambda key: say(f"state.{key}"),
     kind=lambda key: say(f"kind.{key}"),
     source=lambda key: say(f"source.{key}"),
+    named=lambda name, is_open: name if is_open else masked_name(name),
+    worded=lambda text, is_open, *names: text if is_open else mask_text(text, names),
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.app import Program
+from bot.core.permissions import Role
 from bot.core.ticket_states import Move
 from bot.serving import running
 from bot.settings import Settings
@@ -168,3 +169,17 @@ def test_what_an_urged_need_is_answered_with_takes_the_mark_away(
     assert "已电话联系" in page
     assert " 催办</b>" not in page
     assert timeline(program, number) == ["add"]
+
+
+def test_who_needs_no_contact_sees_none(program: Program) -> None:
+    with Enterprise(program, "o-wants-no-audience") as person:
+        number = person.registers_need()
+        person.says(f"补充 {number} 请找王经理，13800000000")
+    with StaffMember(program, f"评价员{number[-4:]}", Role.EVALUATOR) as evaluator:
+        page, first = evaluator.sees(number), evaluator.http.get("/admin/").text
+    assert "椰汁" in page
+    for word in ("示例甜水食品有限公司", "王经理", "13800000000"):
+        assert word not in page, word
+        assert word not in first, word
+    with StaffMember(program, f"工作员{number[-4:]}", Role.STAFF) as staff:
+        assert "示例甜水食品有限公司" in staff.sees(number)
