@@ -19,9 +19,9 @@ import pytest
 from rich.console import Console
 
 from bot.demo import play
-from bot.demo_people import DemoError, number_in
-from bot.demo_results import Summary
-from bot.demo_stage import LeapClock, Stage, staged
+from bot.demo.people import DemoError, number_in
+from bot.demo.results import Summary
+from bot.demo.stage import LeapClock, Stage, staged
 
 ROOT = Path(__file__).parents[2]
 

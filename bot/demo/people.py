@@ -12,7 +12,7 @@ import httpx
 from bot.app import Program
 from bot.channels.simulator.phone import Bubble, Who
 from bot.channels.simulator.push import Delivery, Pusher
-from bot.demo_webhooks import Inbox
+from bot.demo.webhooks import Inbox
 from bot.errors import RefusedError
 from bot.ports import Clock
 

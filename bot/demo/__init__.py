@@ -12,9 +12,9 @@ from bot.actions.surveys import surveys_of
 from bot.core.surveys import Item, question
 from bot.core.ticket_states import TicketState
 from bot.core.times import china_text
-from bot.demo_people import Office, Phone, check, number_in
-from bot.demo_results import Summary, show, summarise
-from bot.demo_stage import NAMES, Stage, staged
+from bot.demo.people import Office, Phone, check, number_in
+from bot.demo.results import Summary, show, summarise
+from bot.demo.stage import NAMES, Stage, staged
 from bot.store import improvements, tickets
 
 _PACE = 0.4  # seconds after each line: a minute for the whole

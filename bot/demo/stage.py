@@ -22,8 +22,8 @@ from bot.core.permissions import Role
 from bot.core.ticket_states import TicketState
 from bot.core.times import china_date, china_text
 from bot.core.wording import say
-from bot.demo_people import Desk, Office, Phone, check
-from bot.demo_webhooks import Inbox, receiving
+from bot.demo.people import Desk, Office, Phone, check
+from bot.demo.webhooks import Inbox, receiving
 from bot.serving import running
 from bot.settings import Settings
 from bot.store import clocks, delivery, surveys, tickets
