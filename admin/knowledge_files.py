@@ -17,7 +17,8 @@ from bot.actions.knowledge import all_entries
 from bot.errors import RefusedError
 from knowledge.entries import Entry, EntryStatus
 from knowledge.fields import Problem, entry_to_dict
-from knowledge.rows_xlsx import HEADINGS, MOST_BYTES, MOST_ROWS, Line, read_sheet, sheet
+from knowledge.rows_xlsx import HEADINGS, MOST_ROWS, Line, read_sheet, sheet
+from knowledge.sheets import MOST_BYTES
 
 _MOST_DRAFTS = 200  # of one file: each of them is looked at and published by somebody
 _MOST_SHOWN = 500  # rows of the report

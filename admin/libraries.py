@@ -28,7 +28,8 @@ from bot.core.permissions import Actor, Right
 from bot.core.times import china_date
 from bot.errors import RefusedError
 from knowledge.library import Enterprise, Provider
-from knowledge.library_rows import MOST_BYTES, MOST_ROWS, Table, written
+from knowledge.library_rows import MOST_ROWS, Table, written
+from knowledge.sheets import MOST_BYTES
 
 _PAGE = 50  # records of one page
 _MOST_PROBLEMS = 200  # bad rows shown at once

@@ -8,7 +8,8 @@ from bot.actions.links import webhook_secret
 from bot.app import open_context
 from bot.errors import RefusedError
 from bot.settings import Settings
-from knowledge.library_rows import MOST_BYTES, PROVIDERS, RowProblem, written
+from knowledge.library_rows import PROVIDERS, RowProblem, written
+from knowledge.sheets import MOST_BYTES
 
 _FORMS = ("csv", "xlsx")
 

@@ -8,45 +8,38 @@ backslash. Reading never raises for what a file holds, and never runs a formula.
 import csv
 import io
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.comments import Comment
 from openpyxl.styles import Font
-from openpyxl.utils.exceptions import InvalidFileException
 
 from intents.categories import Category
 from intents.lists import words_in
 from intents.text import normalise
 from knowledge import library
 from knowledge.library import Enterprise, Expert, Instrument, Provider
+from knowledge.sheets import (
+    BAD_FILE,
+    MOST_BYTES,
+    OVERFULL,
+    csv_file,
+    csv_rows,
+    guarded,
+    is_overfull,
+    unguarded,
+    xlsx_rows,
+)
 
 _R = TypeVar("_R", Provider, Expert, Enterprise, Instrument)
 
-MOST_BYTES = 10_000_000  # of a file; unpacked ten times as many
 MOST_ROWS = 20_000  # and as many signs in a cell
-# A spreadsheet would run these as a formula; an apostrophe in front makes them text.
-_UNGUARDED = re.compile(r"\A(?='*[=+\-@\t\r])")
-_GUARD = re.compile(r"\A'(?='*[=+\-@\t\r])")
-# What openpyxl and the zip format raise for a damaged file.
-_BAD_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    InvalidFileException,
-    SyntaxError,
-    OSError,
-    EOFError,
-    RuntimeError,
-)
-_BAD_FILE = (*_BAD_ZIP, ValueError, TypeError, LookupError, AttributeError, OverflowError, csv.Error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,12 +260,14 @@ INSTRUMENTS = Table("instruments", Instrument, _columns("instruments"))
 
 def read_records(table: Table[_R], data: bytes, *, form: str) -> Imported[_R]:
     """Read a file of form csv or xlsx; records with an error are left out, doubts leave them in."""
-    readers = {"csv": _csv_rows, "xlsx": _xlsx_rows}
-    if form not in readers or len(data) > MOST_BYTES:
+    if form not in ("csv", "xlsx") or len(data) > MOST_BYTES:
         return _refused("只能读 csv 和 xlsx 文件，最大 10 MB；请另存或拆成几个再导入。")
+    if form == "xlsx" and is_overfull(data):
+        return _refused(OVERFULL)
     try:
-        rows = [(line, row) for line, row in readers[form](data) if any(cell.strip() for cell in row)]
-    except _BAD_FILE:
+        found = csv_rows(data) if form == "csv" else xlsx_rows(data, most_rows=2 * MOST_ROWS, most_columns=60)
+        rows = [(line, row) for line, row in found if any(cell.strip() for cell in row)]
+    except BAD_FILE:
         return _refused("文件已损坏或不是这种格式，请另存为 xlsx 或 UTF-8 的 csv 再导入。")
     if not rows or len(rows) > MOST_ROWS:
         return _refused(f"第一行要是列名，下面最多 {MOST_ROWS} 行；可先下载模板。")
@@ -308,7 +303,7 @@ def _names(table: Table[_R], line: int, row: list[str]) -> tuple[list[str], _Wro
 
 
 def _read_row(table: Table[_R], cells: dict[str, str], line: int, seen: set[str]) -> tuple[_R | None, _Wrong]:
-    plain = {name: _GUARD.sub("", cell) for name, cell in cells.items()}
+    plain = {name: unguarded(cell) for name, cell in cells.items()}
     values, problems = _read_columns(table.columns, plain, line)
     for one in table.columns.values():
         if cells.get(one.name, "").lstrip().startswith("="):
@@ -327,54 +322,16 @@ def _read_row(table: Table[_R], cells: dict[str, str], line: int, seen: set[str]
     return (record if all(problem.is_doubt for problem in problems) else None), problems
 
 
-def _csv_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("gb18030")  # what a Chinese spreadsheet saves
-    return enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1)
-
-
-def _xlsx_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(part.file_size for part in archive.infolist()) > 10 * MOST_BYTES:
-            raise ValueError("too large when unpacked")
-    sheet = load_workbook(io.BytesIO(data), read_only=True).worksheets[0]
-    sheet.reset_dimensions()
-    rows = sheet.iter_rows(max_row=2 * MOST_ROWS, max_col=60, values_only=True)
-    return enumerate(([_shown(value) for value in row] for row in rows), 1)
-
-
-def _shown(value: object) -> str:
-    """A spreadsheet's value as it would be typed; what is neither text, number nor day counts as a formula."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "是" if value else "否"
-        case datetime():
-            return value.date().isoformat()
-        case float() if value.is_integer():
-            return str(int(value))
-        case str() | int() | float() | date():
-            return str(value)
-        case _:
-            return "="
-
-
 def written(table: Table[_R], records: Iterable[_R], *, form: str) -> bytes:
     """Records as a file of form csv or xlsx; without records it is the template. ValueError for another form."""
     rows: list[list[str]] = [
-        [_UNGUARDED.sub("'", one.written(record)) for one in table.columns.values()] for record in records
+        [guarded(one.written(record)) for one in table.columns.values()] for record in records
     ]
     if form == "xlsx":
         return _xlsx(table, rows)
     if form != "csv":
         raise ValueError("只能写 csv 和 xlsx 文件。")
-    out = io.StringIO(newline="")
-    csv.writer(out).writerows([[one.heading for one in table.columns.values()], *rows])
-    # Spreadsheets take a CSV file for UTF-8 only with the mark in front.
-    return ("\ufeff" + out.getvalue()).encode()
+    return csv_file([[one.heading for one in table.columns.values()], *rows])
 
 
 def _xlsx(table: Table[_R], rows: list[list[str]]) -> bytes:

@@ -23,6 +23,7 @@ from knowledge.fields import (
     entry_to_dict,
     read_entry,
 )
+from knowledge.sheets import guarded, unguarded
 
 __all__ = [
     "Problem",
@@ -39,8 +40,6 @@ _Rows = Iterator[tuple[str, Mapping[str, Any]] | Problem]
 _LISTS = ("questions", "keywords", "related")
 _FLAT = tuple(name for name in ENTRY_NAMES if name != "text")
 _DATES = ("checked_on", "valid_from", "valid_until", "from", "until")
-# A spreadsheet would run these as a formula; an apostrophe in front makes them text.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def read_entries(source: Path | str, *, form: str = "toml") -> tuple[list[Entry], list[Problem]]:
@@ -177,7 +176,7 @@ def _csv(entries: list[Entry]) -> str:
     writer.writerow(columns)
     for entry in entries:
         cells = _cells(entry_to_dict(entry))
-        writer.writerow([_guarded(cells.get(column, "")) for column in columns])
+        writer.writerow([guarded(cells.get(column, "")) for column in columns])
     return out.getvalue()
 
 
@@ -217,14 +216,6 @@ def _unescaped(item: str) -> str:
     return re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], item)
 
 
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
-
-
 def _csv_rows(text: str, name: str) -> _Rows:
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
@@ -236,7 +227,7 @@ def _csv_rows(text: str, name: str) -> _Rows:
             if any(cell.strip() for cell in row):
                 yield (
                     f"第{rows.line_num}行",
-                    _from_cells(dict(zip(columns, map(_unguarded, row), strict=False))),
+                    _from_cells(dict(zip(columns, map(unguarded, row), strict=False))),
                 )
     except csv.Error as error:
         yield Problem(name, f"第{rows.line_num}行", "", f"CSV 格式有误：{error}")

@@ -3,23 +3,27 @@
 import csv
 import io
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
-from openpyxl.utils.exceptions import InvalidFileException
 
 from intents.categories import Category
 from knowledge.entries import Entry
 from knowledge.fields import Problem
 from knowledge.rows import read_entries, written
+from knowledge.sheets import (
+    BAD_FILE,
+    MOST_BYTES,
+    OVERFULL,
+    csv_file,
+    csv_rows,
+    is_overfull,
+    xlsx_rows,
+)
 
-MOST_BYTES = 10_000_000  # of a file; unpacked ten times as many
 MOST_ROWS = 10_000
 _MOST_COLUMNS = 100
 # Columns as people name them; a second text has them again, with a 2 at the end.
@@ -49,22 +53,6 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "status": {"draft": "草稿", "published": "已发布", "archived": "已归档"},
 }
 _COLUMN = re.compile(r"(.*?)([0-9]{0,2})")
-# What openpyxl and the zip format raise for a damaged file.
-_BAD_FILE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    InvalidFileException,
-    SyntaxError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    OverflowError,
-    csv.Error,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +64,30 @@ class Line:
     problems: tuple[Problem, ...] = ()
 
 
-_Row = tuple[int, list[str]]
-
-
 def read_sheet(data: bytes, *, form: str) -> list[Line]:
     """The rows of a file of form csv or xlsx in the columns of `knowledge.rows`; a bad file is one bad line."""
-    readers = {"csv": _csv_rows, "xlsx": _xlsx_rows}
-    if form not in readers or len(data) > MOST_BYTES:
+    if form not in ("csv", "xlsx") or len(data) > MOST_BYTES:
         return _refused(
             f"只能读 xlsx 和 csv 文件，最大 {MOST_BYTES // 1_000_000} MB；请另存或拆成几个再导入。"
         )
+    if form == "xlsx" and is_overfull(data):
+        return _refused(OVERFULL)
     try:
-        rows = [(number, row) for number, row in readers[form](data) if any(cell.strip() for cell in row)]
-    except _BAD_FILE:
+        found = _rows_of(data, form=form)
+        rows = [(number, row) for number, row in found if any(cell.strip() for cell in row)]
+    except BAD_FILE:
         return _refused("文件已损坏或不是这种格式，请另存为 xlsx 或 UTF-8 的 csv 再导入。")
     if len(rows) < 2 or len(rows) > MOST_ROWS + 1:
         return _refused(f"第一行要是列名，下面要有 1 到 {MOST_ROWS} 行；可先下载一份照着填。")
     (_, headings), *rest = rows
     names = [_renamed(heading.strip(), _NAMES) for heading in headings]
     return _each_once([_read_row(names, number, row) for number, row in rest])
+
+
+def _rows_of(data: bytes, *, form: str) -> Iterator[tuple[int, list[str]]]:
+    if form == "csv":
+        return csv_rows(data)
+    return xlsx_rows(data, most_rows=MOST_ROWS + 2, most_columns=_MOST_COLUMNS)
 
 
 def _renamed(column: str, names: Mapping[str, str]) -> str:
@@ -138,37 +131,6 @@ def _each_once(lines: list[Line]) -> list[Line]:
     return found
 
 
-def _csv_rows(data: bytes) -> Iterator[_Row]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("gb18030")  # what a Chinese spreadsheet saves
-    return enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1)
-
-
-def _xlsx_rows(data: bytes) -> Iterator[_Row]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(part.file_size for part in archive.infolist()) > 10 * MOST_BYTES:
-            raise ValueError("too large when unpacked")
-    sheet = load_workbook(io.BytesIO(data), read_only=True).worksheets[0]
-    sheet.reset_dimensions()
-    rows = sheet.iter_rows(max_row=MOST_ROWS + 2, max_col=_MOST_COLUMNS, values_only=True)
-    return ((number, [_shown(value) for value in row]) for number, row in enumerate(rows, 1))
-
-
-def _shown(value: object) -> str:
-    """A value as it would be typed; what is neither text, number nor day counts as a formula."""
-    match value:
-        case None:
-            return ""
-        case datetime():
-            return value.date().isoformat()
-        case str() | int() | float() | date():
-            return str(value)
-        case _:
-            return "="
-
-
 def sheet(entries: Iterable[Entry], *, form: str) -> bytes:
     """Entries as a file of form csv or xlsx that `read_sheet` reads back. Raises ValueError for another form."""
     # What the CSV guards against running as a formula is guarded in the cells of a workbook as well.
@@ -178,10 +140,7 @@ def sheet(entries: Iterable[Entry], *, form: str) -> bytes:
         [WORDS.get(name, {}).get(cell, cell) for name, cell in zip(names, row, strict=True)] for row in rows
     ]
     if form == "csv":
-        out = io.StringIO(newline="")
-        csv.writer(out).writerows([headings, *shown])
-        # Spreadsheets take a CSV file for UTF-8 only with the mark in front.
-        return ("\ufeff" + out.getvalue()).encode()
+        return csv_file([headings, *shown])
     if form != "xlsx":
         raise ValueError("只能写 csv 和 xlsx 文件。")
     return _workbook([headings, *shown])

@@ -3,10 +3,7 @@
 An import adds records and replaces those of the same number; nothing is written while one row of the file is wrong.
 """
 
-import io
 import threading
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,9 +24,7 @@ from knowledge.library_rows import (
     ENTERPRISES,
     EXPERTS,
     INSTRUMENTS,
-    MOST_BYTES,
     PROVIDERS,
-    Imported,
     RowProblem,
     Table,
     load_demo,
@@ -50,9 +45,6 @@ LABELS = {
     "instruments": "仪器设备库",
 }
 PRIVATE = frozenset({"contacts", "phone", "email"})  # how people are reached: for editors, never searched
-
-# Of a spreadsheet, unpacked: the most rows with every column filled have fewer; each costs the reader memory.
-_MOST_TAGS = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +98,7 @@ def import_file(
 
     Real records take the place of the demonstration records of their library. `dry_run` only looks.
     """
-    found = _read(table, data, form=form)
+    found = read_records(table, data, form=form)
     if dry_run:
         with ctx.read() as session:
             return _examine(session, table, found.records, found.problems)[0]
@@ -141,30 +133,6 @@ def export(ctx: Context, table: Table[Any], *, form: str, actor: str) -> tuple[b
         note = f"导出 {len(bodies)} 条"
         add_line(tx.connection, at=tx.now, actor=actor, what="library-export", subject=table.name, note=note)
     return written(table, [_record(table, body) for body in bodies.values()], form=form), len(bodies)
-
-
-def _read(table: Table[Any], data: bytes, *, form: str) -> Imported[Any]:
-    if form == "xlsx" and len(data) <= MOST_BYTES and _is_overfull(data):
-        message = "表格里的单元格太多，请删去空白的行和列，或拆成几个文件再导入。"
-        return Imported((), (RowProblem(0, "", message),))
-    return read_records(table, data, form=form)
-
-
-def _is_overfull(data: bytes) -> bool:
-    """Does a small file unpack to more cells than a library needs? What cannot be unpacked is the reader's to refuse."""
-    tags = 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = archive.infolist()
-            if sum(part.file_size for part in parts) > 10 * MOST_BYTES:
-                return True
-            for part in parts:
-                with archive.open(part) as stream:
-                    while tags <= _MOST_TAGS and (chunk := stream.read(1 << 20)):
-                        tags += chunk.count(b"<")
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError):
-        return False
-    return tags > _MOST_TAGS
 
 
 def _put(

@@ -1,11 +1,12 @@
 """Tables that people take out: rows of text as xlsx or csv, which no spreadsheet runs as a formula."""
 
-import csv
 import io
 from collections.abc import Iterable, Sequence
 
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+from knowledge.sheets import csv_file
 
 MOST_ROWS = 50_000  # of a file
 _LONGEST_CELL = 32_000  # characters; a spreadsheet takes 32,767
@@ -17,7 +18,7 @@ def written_sheet(headings: Sequence[str], rows: Iterable[Sequence[str]], *, for
     if form not in ("xlsx", "csv"):
         raise ValueError("only xlsx and csv can be written")
     safe = ([_cell(text) for text in row] for row in rows)
-    return (_xlsx if form == "xlsx" else _csv)(headings, safe)
+    return _xlsx(headings, safe) if form == "xlsx" else csv_file([headings, *safe])
 
 
 def _cell(text: str) -> str:
@@ -37,10 +38,3 @@ def _xlsx(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
-
-
-def _csv(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    out = io.StringIO(newline="")
-    csv.writer(out).writerows([headings, *rows])
-    # Spreadsheets take a CSV file for UTF-8 only with the mark in front.
-    return ("\ufeff" + out.getvalue()).encode()

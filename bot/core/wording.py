@@ -6,7 +6,6 @@ from importlib.resources import files
 from typing import Any
 
 NUMBER = "\ue000"  # stands for the ticket's number, which only the transaction knows
-AHEAD = "\ue001"  # stands for how many wait before the contact
 UNTIL = "\ue002"  # stands for the moment until which the enterprise hears from us
 TOLD = "\ue004"  # stands for what a step on a ticket led to, or why it is refused
 REMARK = "\ue003"  # stands for what may still move that moment; often nothing

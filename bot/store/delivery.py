@@ -218,16 +218,6 @@ def scrub_replies(connection: Connection, conversation_id: int, *, since: dateti
     )
 
 
-def count_outbox(session: Session) -> dict[str, int]:
-    """How many messages are in each state."""
-    return {
-        row[0]: row[1]
-        for row in session.execute(
-            sa.select(OutboxMessage.state, sa.func.count()).group_by(OutboxMessage.state)
-        )
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Sieve:
     """Which messages are looked for; an empty value sifts nothing out."""
